@@ -1,0 +1,127 @@
+//! The whole way: a source text → an object and what Rust needs to know of it.
+
+use crate::bpf;
+use crate::check::{self, typed};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expand::{self, IncludeLoader};
+use crate::lower;
+use crate::object;
+use crate::opt;
+use crate::source::{SourceId, Sources};
+
+/// The byte order of the machine that will run the programs.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Endianness {
+    /// x86-64, arm64, riscv64 ….
+    Little,
+    /// s390x ….
+    Big,
+}
+
+/// How much is done for speed.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Optimisation {
+    /// Only what the kernel needs to accept the program.
+    None,
+    /// Everything.
+    #[default]
+    Full,
+}
+
+/// How to compile.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Byte order of the target.
+    pub endianness: Endianness,
+    /// Effort.
+    pub optimisation: Optimisation,
+}
+
+impl Default for Options {
+    /// Full optimisation for a little-endian machine.
+    fn default() -> Self {
+        Self { endianness: Endianness::Little, optimisation: Optimisation::Full }
+    }
+}
+
+/// What a compilation gives.
+#[derive(Debug)]
+pub struct Compilation {
+    /// Errors and warnings, by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The result; `None` where there is an error.
+    pub output: Option<Output>,
+}
+
+/// A compiled unit.
+#[derive(Debug)]
+pub struct Output {
+    /// The checked unit: maps, programs, structs and globals, as Rust sees them.
+    pub unit: typed::Unit,
+    /// The SSA that the code was made from.
+    pub module: lower::Module,
+    /// The code of each program, in the order of `unit.programs`.
+    pub programs: Vec<bpf::Code>,
+    /// The code of each function of `unit.functions`.
+    pub functions: Vec<bpf::Code>,
+    /// The ELF object.
+    pub object: Vec<u8>,
+}
+
+/// Compiles one unit. `includes` fetches the files that `(include "…")` names.
+pub fn compile(
+    sources: &mut Sources,
+    source: SourceId,
+    includes: &mut dyn IncludeLoader,
+    options: Options,
+) -> Compilation {
+    let mut diagnostics = Diagnostics::new();
+    let output = run(sources, source, includes, options, &mut diagnostics);
+    let output = if diagnostics.has_errors() { None } else { output };
+    Compilation { diagnostics: diagnostics.into_sorted(), output }
+}
+
+fn run(
+    sources: &mut Sources,
+    source: SourceId,
+    includes: &mut dyn IncludeLoader,
+    options: Options,
+    diagnostics: &mut Diagnostics,
+) -> Option<Output> {
+    let forms = expand::expand(sources, source, includes, diagnostics);
+    let unit = check::check(&forms, sources, diagnostics)?;
+    if diagnostics.has_errors() {
+        return None;
+    }
+    let mut module = lower::lower(&unit, options.endianness);
+    for function in module.functions_mut() {
+        opt::optimise(function, options);
+    }
+    let isa = unit.min_kernel.isa();
+    let mut generate = |function| match bpf::generate(function, isa, options.endianness) {
+        Ok(code) => Some(code),
+        Err(error) => {
+            diagnostics.push(error.into_diagnostic());
+            None
+        }
+    };
+    let programs: Vec<_> = module.programs.iter().map(&mut generate).collect();
+    let functions: Vec<_> = module.functions.values().map(&mut generate).collect();
+    let programs = programs.into_iter().collect::<Option<Vec<_>>>()?;
+    let functions = functions.into_iter().collect::<Option<Vec<_>>>()?;
+    let input = object::Input {
+        unit: &unit,
+        sources,
+        programs: &programs,
+        functions: &functions,
+        globals: &module.globals,
+        endianness: options.endianness,
+    };
+    match object::write(&input) {
+        Ok(object) => Some(Output { unit, module, programs, functions, object }),
+        Err(error) => {
+            diagnostics.push(error.into_diagnostic(unit.name_span));
+            None
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Draws diagnostics with their source lines, for terminals and snapshots.

@@ -1,0 +1,1 @@
+//! The `eshkol!` and `eshkol_file!` macros.

@@ -1,0 +1,3 @@
+//! Loads, attaches and talks to the eBPF programs that Eshkol compiled.
+
+pub mod spec;

@@ -1,0 +1,84 @@
+//! What the macro tells the runtime of a compiled unit: plain data in statics of the user's crate.
+
+/// A compiled unit.
+#[derive(Debug)]
+pub struct UnitSpec {
+    /// Its name in the source, in kebab case.
+    pub name: &'static str,
+    /// The ELF object, aligned to 8 bytes.
+    pub object: &'static [u8],
+    /// Oldest kernel it was compiled for.
+    pub min_kernel: (u16, u16),
+    /// Maps, in order of definition.
+    pub maps: &'static [MapSpec],
+    /// Programs, in order of definition.
+    pub programs: &'static [ProgramSpec],
+    /// Globals, in order of definition.
+    pub globals: &'static [GlobalSpec],
+}
+
+/// A declared map.
+#[derive(Debug)]
+pub struct MapSpec {
+    /// Its name in the source.
+    pub name: &'static str,
+    /// Its symbol in the object.
+    pub symbol: &'static str,
+    /// `enum bpf_map_type`.
+    pub kind: u32,
+    /// Bytes of a key (with the prefix length, for LPM tries).
+    pub key_size: u32,
+    /// Bytes of a value (of one CPU).
+    pub value_size: u32,
+    /// Elements at most, as declared.
+    pub max_entries: u32,
+    /// `BPF_F_…`.
+    pub flags: u32,
+    /// `(pinning :by-name)`.
+    pub pin_by_name: bool,
+}
+
+/// A compiled program.
+#[derive(Debug)]
+pub struct ProgramSpec {
+    /// Its entry procedure's name in the source.
+    pub name: &'static str,
+    /// Its symbol in the object.
+    pub symbol: &'static str,
+    /// The keyword of its type, without the colon: `xdp`.
+    pub program_type: &'static str,
+    /// `(attach-point "…")`.
+    pub attach_points: &'static [&'static str],
+    /// File that holds the source.
+    pub file: &'static str,
+    /// From which instruction on the code comes from which line (both rising).
+    pub lines: &'static [LineSpec],
+}
+
+/// From this instruction on, the source is this.
+#[derive(Copy, Clone, Debug)]
+pub struct LineSpec {
+    /// Instruction slot.
+    pub instruction: u32,
+    /// 1-based line in the file.
+    pub line: u32,
+    /// 1-based column.
+    pub column: u32,
+    /// The text of that line, trimmed.
+    pub text: &'static str,
+}
+
+/// A global variable.
+#[derive(Debug)]
+pub struct GlobalSpec {
+    /// Its name in the source.
+    pub name: &'static str,
+    /// Its symbol in the object.
+    pub symbol: &'static str,
+    /// Name of the data section, which is also the name of the map that holds it at run time: `.rodata`, `.data`, `.bss`.
+    pub section: &'static str,
+    /// Bytes from the section's start.
+    pub offset: u32,
+    /// Bytes.
+    pub size: u32,
+}

@@ -1,0 +1,2 @@
+//! The `eshkol` command.
+fn main() {}

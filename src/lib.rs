@@ -1,0 +1,1 @@
+//! Scheme to eBPF inside `cargo build`, with typed Rust handles to what was compiled.
