@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::{Index, IndexMut};
 
 /// A small integer that names an element of an [`Arena`].
 pub trait Id: Copy + Eq + fmt::Debug {
@@ -78,6 +77,18 @@ impl<I: Id, T> Arena<I, T> {
         self.items.is_empty()
     }
 
+    /// The element.
+    #[expect(clippy::indexing_slicing, reason = "an id is only made by `push`, and nothing is ever removed")]
+    pub fn at(&self, id: I) -> &T {
+        &self.items[id.index()]
+    }
+
+    /// The element.
+    #[expect(clippy::indexing_slicing, reason = "an id is only made by `push`, and nothing is ever removed")]
+    pub fn at_mut(&mut self, id: I) -> &mut T {
+        &mut self.items[id.index()]
+    }
+
     /// The element, or `None` for an id of another arena.
     pub fn get(&self, id: I) -> Option<&T> {
         self.items.get(id.index())
@@ -113,22 +124,6 @@ impl<I: Id, T> Default for Arena<I, T> {
 impl<I: Id, T: fmt::Debug> fmt::Debug for Arena<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
-    }
-}
-
-impl<I: Id, T> Index<I> for Arena<I, T> {
-    type Output = T;
-
-    #[expect(clippy::indexing_slicing, reason = "an id is only made by `push`, and nothing is ever removed")]
-    fn index(&self, id: I) -> &T {
-        &self.items[id.index()]
-    }
-}
-
-impl<I: Id, T> IndexMut<I> for Arena<I, T> {
-    #[expect(clippy::indexing_slicing, reason = "an id is only made by `push`, and nothing is ever removed")]
-    fn index_mut(&mut self, id: I) -> &mut T {
-        &mut self.items[id.index()]
     }
 }
 

@@ -19,10 +19,16 @@
 )]
 #![cfg_attr(
     test,
-    expect(
+    allow(
         clippy::unwrap_used,
+        clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::allow_attributes,
         reason = "a test that fails should say where"
     )
 )]

@@ -117,7 +117,7 @@ impl Sources {
 
     /// The source of an id.
     pub fn get(&self, id: SourceId) -> &Source {
-        &self.sources[id]
+        self.sources.at(id)
     }
 
     /// Every source with its id.

@@ -15,9 +15,19 @@ use crate::source::Span;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Error {
     /// Slots and spills need more than 512 bytes.
-    StackTooLarge { span: Span, bytes: u32 },
+    StackTooLarge {
+        /// The function.
+        span: Span,
+        /// What it needs.
+        bytes: u32,
+    },
     /// The compiler made something it can't encode.
-    Internal { span: Span, reason: String },
+    Internal {
+        /// The function.
+        span: Span,
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 impl Error {

@@ -143,7 +143,7 @@ impl Types {
             }
             DataType::CharArray(count) => (*count, 1),
             DataType::Struct(id) => {
-                let data = &self.structs[*id];
+                let data = self.structs.at(*id);
                 (data.size, data.align)
             }
         }
