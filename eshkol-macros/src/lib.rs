@@ -1,1 +1,2 @@
 //! The `eshkol!` and `eshkol_file!` macros.
+#![warn(missing_docs)]
