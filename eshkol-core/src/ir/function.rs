@@ -56,7 +56,7 @@ pub enum ValueDef {
 /// What kind of word a value is. Two pointers of different regions never alias (except `Memory`, which aliases all).
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ValueType {
-    /// A number, or an optional pointer before its test when it may be the number 0.
+    /// A number.
     Int,
     /// The context.
     Context,
@@ -168,7 +168,7 @@ pub enum GlobalSection {
 /// What an instruction does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
-    /// A number.
+    /// A number; where the result is a pointer, 0: the absent one.
     Const(i64),
     /// Arithmetic. A pointer plus or minus a number is a pointer of the same type; two pointers can only be subtracted.
     Binary(ArithmeticOp, Width, Value, Value),
