@@ -232,6 +232,9 @@ pub enum Region {
     Global,
     /// A ring buffer record.
     RingBuffer,
+    /// Any of these: the value of an `If` whose branches refer to different regions. Treat it as all of them at once
+    /// (aligned accesses, aliases everything).
+    Any,
 }
 
 /// An expression.
