@@ -172,6 +172,8 @@ pub enum ExprKind {
     StructProcedure { definition: DefId, procedure: StructProcedure },
     /// A variant of an enum, by its position.
     EnumVariant { definition: DefId, variant: usize },
+    /// A program of the unit, by its name: `(tail-call ctx other-program)`.
+    Program(ProgramId),
     /// A name of the language, not redefined by the user: `+`, `map-lookup`, `bpf-ktime-get-ns` ….
     Builtin(Name),
     /// `(lambda …)`.
@@ -180,7 +182,8 @@ pub enum ExprKind {
     If(Box<Expr>, Box<Expr>, Box<Expr>),
     /// Bindings made one after the other (the names are resolved already).
     Let(Vec<Binding>, Box<Expr>),
-    /// Bindings that see each other: named `let`, internal definitions, `letrec`.
+    /// Bindings made in order, that see each other: named `let`, `do`, internal definitions, `letrec`. The expander makes a
+    /// [`Self::Let`] wherever no binding refers to itself or to a later one.
     Letrec(Vec<Binding>, Box<Expr>),
     /// `(let-values (((a b . rest) e)) body)`; one clause.
     LetValues { variables: Vec<VarId>, rest: Option<VarId>, value: Box<Expr>, body: Box<Expr> },

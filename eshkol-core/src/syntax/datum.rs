@@ -1,6 +1,5 @@
 //! What the reader gives: R7RS data with their places.
 
-use std::fmt;
 use std::rc::Rc;
 
 use crate::source::Span;
@@ -79,45 +78,6 @@ impl Datum {
         match &self.kind {
             DatumKind::String(text) => Some(text),
             _ => None,
-        }
-    }
-}
-
-/// Writes the datum as it would be read.
-impl fmt::Display for Datum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn items(f: &mut fmt::Formatter<'_>, items: &[Datum]) -> fmt::Result {
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    f.write_str(" ")?;
-                }
-                write!(f, "{item}")?;
-            }
-            Ok(())
-        }
-        match &self.kind {
-            DatumKind::List(list, tail) => {
-                f.write_str("(")?;
-                items(f, list)?;
-                if let Some(tail) = tail {
-                    write!(f, " . {tail}")?;
-                }
-                f.write_str(")")
-            }
-            DatumKind::Vector(list) => {
-                f.write_str("#(")?;
-                items(f, list)?;
-                f.write_str(")")
-            }
-            DatumKind::Symbol { name, .. } => f.write_str(name),
-            DatumKind::Keyword(name) => write!(f, ":{name}"),
-            DatumKind::Integer(value) => write!(f, "{value}"),
-            DatumKind::Float(text) => f.write_str(text),
-            DatumKind::Bool(true) => f.write_str("#t"),
-            DatumKind::Bool(false) => f.write_str("#f"),
-            DatumKind::Char(c) => write!(f, "#\\{c}"),
-            DatumKind::String(text) => write!(f, "{text:?}"),
-            DatumKind::Error => f.write_str("#<unreadable>"),
         }
     }
 }
