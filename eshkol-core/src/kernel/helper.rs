@@ -1,5 +1,177 @@
-//! Helper functions of the kernel (`include/uapi/linux/bpf.h`).
+//! Helper functions of the kernel (`include/uapi/linux/bpf.h`): what programs may call, with what, and since when.
+//!
+//! A helper that some program type may call is a row of the tables in `helper/`, one file a family. [`names`] knows every
+//! helper of the kernel, so that a message can tell one that is not for this program from a name that is no helper.
+
+mod information;
+mod map;
+mod memory;
+pub mod names;
+mod network;
+#[cfg(test)]
+mod tests;
+
+use super::{KernelVersion, MapKind, ProgramType};
+use crate::check::types::IntType;
 
 /// The number of a helper, as in `enum bpf_func_id`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct HelperId(pub u32);
+
+/// A helper.
+#[derive(Debug)]
+pub struct Helper {
+    /// Its number.
+    pub id: HelperId,
+    /// Its name here: `bpf-ktime-get-ns`.
+    pub name: &'static str,
+    /// The first kernel that has it (for any program type).
+    pub since: KernelVersion,
+    /// Who may call it.
+    pub licence: Licence,
+    /// What it takes.
+    pub arguments: &'static [ArgumentKind],
+    /// Whether further numbers may follow the arguments, up to five in all.
+    pub variadic: bool,
+    /// What it gives.
+    pub result: ResultKind,
+    /// Which program types may call it, and since which kernel.
+    pub programs: &'static [(ProgramType, KernelVersion)],
+    /// Whether it may move the packet, which ends every pointer into it (`bpf_helper_changes_pkt_data` in `net/core/filter.c`).
+    pub changes_packet_data: bool,
+    /// Whether memory that it is given may lie in the packet (`pkt_access` of its `struct bpf_func_proto`).
+    pub packet_memory: bool,
+    /// What it does, in one sentence.
+    pub note: &'static str,
+}
+
+/// Whether a program must be licensed under the GPL to call a helper (`gpl_only` of its `struct bpf_func_proto`).
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Licence {
+    /// Any.
+    Any,
+    /// One that is compatible with the GPL.
+    Gpl,
+    /// One that is compatible with the GPL, on kernels before this one.
+    GplBefore(KernelVersion),
+}
+
+/// What a helper takes at one position.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum ArgumentKind {
+    /// The context.
+    Context,
+    /// A map of one of these kinds.
+    Map(&'static [MapKind]),
+    /// A key of the map.
+    MapKey,
+    /// A value of the map.
+    MapValue,
+    /// A number.
+    Int(IntType),
+    /// Memory that the helper reads; the next argument is its size.
+    Memory,
+    /// The same, or 0 for none, with a size of 0.
+    MemoryOrNull,
+    /// Memory that the helper fills, so that it need not be initialised; the next argument is its size.
+    MemoryOut,
+    /// Memory that the helper reads and writes; the next argument is its size.
+    MemoryInOut,
+    /// Memory of so many bytes that the helper reads.
+    FixedMemory(u32),
+    /// A number in memory that the helper reads and writes.
+    IntInOut(IntType),
+    /// A number in memory that the helper writes.
+    IntOut(IntType),
+    /// Bytes of the memory before: a number, not 0.
+    Size,
+    /// Bytes of the memory before: a number that may be 0.
+    SizeOrZero,
+}
+
+/// What a helper gives.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum ResultKind {
+    /// A number.
+    Int(IntType),
+    /// An `i64`: 0, or a negative `errno`.
+    Errno,
+    /// A reference to the map's value, or nothing.
+    OptionalMapValue,
+    /// What the program may return.
+    Verdict,
+    /// Nothing.
+    Unit,
+}
+
+impl Helper {
+    /// A row with what most helpers have in common: any licence, no arguments, no packet.
+    const fn row(
+        id: u32,
+        name: &'static str,
+        since: KernelVersion,
+        result: ResultKind,
+        programs: &'static [(ProgramType, KernelVersion)],
+        note: &'static str,
+    ) -> Self {
+        Self {
+            id: HelperId(id),
+            name,
+            since,
+            licence: Licence::Any,
+            arguments: &[],
+            variadic: false,
+            result,
+            programs,
+            changes_packet_data: false,
+            packet_memory: false,
+            note,
+        }
+    }
+
+    /// The first kernel on which programs of this type may call it; `None` where they may not.
+    pub fn since_in(&self, program: ProgramType) -> Option<KernelVersion> {
+        self.programs.iter().find(|(ty, _)| *ty == program).map(|(_, since)| *since)
+    }
+
+    /// Whether a program that must load on `min_kernel` needs a licence compatible with the GPL to call it.
+    pub fn is_gpl_only(&self, min_kernel: KernelVersion) -> bool {
+        match self.licence {
+            Licence::Any => false,
+            Licence::Gpl => true,
+            Licence::GplBefore(version) => min_kernel < version,
+        }
+    }
+}
+
+/// Whether the kernel takes a licence for compatible with the GPL (`license_is_gpl_compatible` in `include/linux/license.h`).
+pub fn is_gpl_compatible(license: &str) -> bool {
+    GPL_COMPATIBLE.contains(&license)
+}
+
+/// The licences compatible with the GPL, as the kernel spells them.
+pub const GPL_COMPATIBLE: &[&str] =
+    &["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"];
+
+/// Every table.
+static TABLES: &[&[Helper]] = &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS];
+
+/// Every helper that can be called.
+pub fn all() -> impl Iterator<Item = &'static Helper> {
+    TABLES.iter().copied().flatten()
+}
+
+/// The helper of a name such as `bpf-ktime-get-ns`.
+pub fn by_name(name: &str) -> Option<&'static Helper> {
+    all().find(|helper| helper.name == name)
+}
+
+/// The helper of a number.
+pub fn by_id(id: HelperId) -> Option<&'static Helper> {
+    all().find(|helper| helper.id == id)
+}
+
+/// The names of all helpers that can be called.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|helper| helper.name)
+}

@@ -1,12 +1,17 @@
-//! Facts about the kernel: versions, helpers, program types, contexts, map kinds. Data, not code; each with the version
-//! since which it holds, and its source. Adding a helper is adding a row.
+//! Facts about the kernel: versions, helpers, program types, contexts, map kinds, packet headers, constants. Data, not code;
+//! each with the version since which it holds, and its source. Adding a helper is adding a row.
 
+pub mod constant;
 pub mod helper;
+pub mod map_flag;
 pub mod map_kind;
+pub mod packet_header;
 pub mod program_type;
 pub mod version;
 
-pub use helper::HelperId;
+pub use constant::Constant;
+pub use helper::{ArgumentKind, Helper, HelperId, ResultKind};
 pub use map_kind::MapKind;
+pub use packet_header::{Header, HeaderField};
 pub use program_type::ProgramType;
 pub use version::{IsaVersion, KernelVersion};

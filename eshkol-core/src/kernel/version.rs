@@ -22,6 +22,17 @@ impl KernelVersion {
         Self { major, minor }
     }
 
+    /// Reads `major.minor`, as `(min-kernel "5.8")` writes it; a further `.patch` is not a version of its own for what
+    /// the kernel has, and not taken.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        let number = |part: &str| -> Option<u16> {
+            let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { part.parse().ok() } else { None }
+        };
+        Some(Self::new(number(major)?, number(minor)?))
+    }
+
     /// The newest instruction set that every kernel from this one on has.
     ///
     /// v2 (unsigned and signed `<`, `<=`) came with 4.14, v3 (32-bit jumps) with 5.1, v4 (sign-extending loads and moves, signed division,
@@ -54,4 +65,19 @@ pub enum IsaVersion {
     V3,
     /// With sign extension, signed division, byte swap, long jumps.
     V4,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_major_and_minor() {
+        assert_eq!(KernelVersion::parse("5.8"), Some(KernelVersion::new(5, 8)));
+        assert_eq!(KernelVersion::parse("6.12"), Some(KernelVersion::new(6, 12)));
+        for text in ["", "5", "5.", ".8", "5.8.1", "5.x", "+5.8", "5.-8", " 5.8", "99999999.1"] {
+            assert_eq!(KernelVersion::parse(text), None, "{text}");
+        }
+        assert!(KernelVersion::parse("5.8") < KernelVersion::parse("5.10"));
+    }
 }

@@ -1,0 +1,68 @@
+//! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
+
+use super::ArgumentKind::{Int, Map, MapKey, MapValue};
+use super::{Helper, ResultKind};
+use crate::check::types::IntType;
+use crate::kernel::MapKind::{
+    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, XskMap,
+};
+use crate::kernel::{KernelVersion, MapKind, ProgramType};
+
+const LOOKUP: &[MapKind] =
+    &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie, DevMap, DevMapHash, XskMap];
+const UPDATE: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie];
+const DELETE: &[MapKind] = &[Hash, PerCpuHash, LruHash, LruPerCpuHash, LpmTrie];
+const PER_CPU: &[MapKind] = &[PerCpuHash, PerCpuArray, LruPerCpuHash];
+
+const XDP: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, KernelVersion::new(4, 8))];
+
+pub(super) static HELPERS: &[Helper] = &[
+    Helper {
+        arguments: &[Map(LOOKUP), MapKey],
+        packet_memory: true,
+        ..Helper::row(
+            1,
+            "bpf-map-lookup-elem",
+            KernelVersion::new(3, 19),
+            ResultKind::OptionalMapValue,
+            XDP,
+            "finds the value of a key",
+        )
+    },
+    Helper {
+        arguments: &[Map(UPDATE), MapKey, MapValue, Int(IntType::U64)],
+        packet_memory: true,
+        ..Helper::row(
+            2,
+            "bpf-map-update-elem",
+            KernelVersion::new(3, 19),
+            ResultKind::Errno,
+            XDP,
+            "sets the value of a key; the flags are :any, :noexist or :exist",
+        )
+    },
+    Helper {
+        arguments: &[Map(DELETE), MapKey],
+        packet_memory: true,
+        ..Helper::row(
+            3,
+            "bpf-map-delete-elem",
+            KernelVersion::new(3, 19),
+            ResultKind::Errno,
+            XDP,
+            "removes a key and its value",
+        )
+    },
+    Helper {
+        arguments: &[Map(PER_CPU), MapKey, Int(IntType::U32)],
+        packet_memory: true,
+        ..Helper::row(
+            195,
+            "bpf-map-lookup-percpu-elem",
+            KernelVersion::new(5, 19),
+            ResultKind::OptionalMapValue,
+            &[(ProgramType::Xdp, KernelVersion::new(5, 19))],
+            "finds the value that a key has on another CPU",
+        )
+    },
+];
