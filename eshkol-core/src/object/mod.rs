@@ -1,4 +1,25 @@
 //! The object: BTF, BTF.ext, relocations, ELF, in the form that aya, libbpf and `llvm-objdump` accept.
+//!
+//! The same input gives the same bytes, on every machine. What is written has been read back and compared with the input.
+
+mod btf;
+mod byte_order;
+mod check;
+mod data;
+mod elf;
+mod ext;
+mod functions;
+mod instruction;
+mod layout;
+mod maps;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use btf::Btf;
+use ext::SectionInfo;
+use layout::Layout;
+use types::DataTypes;
 
 use crate::bpf::Code;
 use crate::check::typed;
@@ -8,7 +29,7 @@ use crate::lower::GlobalLayout;
 use crate::source::{Sources, Span};
 
 /// What goes into an object.
-#[derive(Debug)]
+#[derive(Copy, Clone, Debug)]
 pub struct Input<'a> {
     /// Maps, types, license, program types.
     pub unit: &'a typed::Unit,
@@ -24,7 +45,7 @@ pub struct Input<'a> {
     pub endianness: Endianness,
 }
 
-/// Why there is no object: a fault in the compiler.
+/// Why there is no object: a fault in the compiler, or names that are different in Scheme and equal in the object.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Error {
     /// What is wrong with it.
@@ -32,6 +53,10 @@ pub struct Error {
 }
 
 impl Error {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+
     /// The error as the user sees it, at the unit's name.
     pub fn into_diagnostic(self, span: Span) -> Diagnostic {
         Diagnostic::error(catalogue::INTERNAL, span, self.reason)
@@ -39,6 +64,45 @@ impl Error {
 }
 
 /// Writes the object, and reads it back with `aya_obj` before it gives it out.
-pub fn write(_input: &Input<'_>) -> Result<Vec<u8>, Error> {
-    Err(Error { reason: "not written".to_owned() })
+pub fn write(input: &Input<'_>) -> Result<Vec<u8>, Error> {
+    let layout = Layout::new(input)?;
+    let object = build(input, &layout)?;
+    let host = if cfg!(target_endian = "little") { Endianness::Little } else { Endianness::Big };
+    if input.endianness == host {
+        check::check(input, &layout, &object)?;
+    } else {
+        // `aya_obj` reads BTF of its own machine's byte order only. The same object in that order differs in nothing else.
+        let input = Input { endianness: host, ..*input };
+        check::check(&input, &layout, &build(&input, &layout)?)?;
+    }
+    Ok(object)
+}
+
+fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
+    let license = &*input.unit.license;
+    if license.is_empty() || license.contains('\0') {
+        return Err(Error::new("a license must have a name, without NUL"));
+    }
+    let mut btf = Btf::new();
+    let mut types = DataTypes::new(&input.unit.types);
+    let maps = maps::define(&mut btf, &mut types, input.unit)?;
+    let data = data::sections(&mut btf, &mut types, input)?;
+    let mut sections = Vec::new();
+    for section in &layout.sections {
+        let mut info = SectionInfo::new(&mut btf, section.name)?;
+        for placed in &section.code {
+            let function = functions::define(&mut btf, placed)?;
+            info.add(&mut btf, input.sources, placed.offset, function, placed.code)?;
+        }
+        sections.push(info);
+    }
+    elf::write(&elf::Parts {
+        layout,
+        license,
+        maps: &maps,
+        data: &data,
+        btf: &btf.encode(input.endianness)?,
+        ext: &ext::encode(&sections, input.endianness)?,
+        endianness: input.endianness,
+    })
 }
