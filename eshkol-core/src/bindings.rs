@@ -13,9 +13,34 @@ pub fn symbol(name: &str) -> String {
     symbol
 }
 
+/// The Rust type of a Scheme name: `xdp-firewall` → `XdpFirewall`, `tcp-flags->state` → `TcpFlagsToState`, `HTTP-kind` → `HTTPKind`.
+pub fn type_name(name: &str) -> String {
+    let name = name.replace("->", "-to-");
+    let parts = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let mut type_name = String::new();
+    for part in parts {
+        let (first, rest) = part.split_at_checked(1).unwrap_or((part, ""));
+        type_name.push_str(&first.to_ascii_uppercase());
+        type_name.push_str(rest);
+    }
+    if type_name.is_empty() || type_name.starts_with(|c: char| c.is_ascii_digit()) {
+        type_name.insert(0, '_');
+    }
+    type_name
+}
+
 #[cfg(test)]
 mod tests {
-    use super::symbol;
+    use super::{symbol, type_name};
+
+    #[test]
+    fn type_names_are_in_camel_case() {
+        assert_eq!(type_name("xdp-firewall"), "XdpFirewall");
+        assert_eq!(type_name("tcp-flags->state"), "TcpFlagsToState");
+        assert_eq!(type_name("HTTP-kind"), "HTTPKind");
+        assert_eq!(type_name("4-way!"), "_4Way");
+        assert_eq!(type_name("λ"), "_");
+    }
 
     #[test]
     fn symbols_are_c_identifiers() {
