@@ -1,9 +1,25 @@
-//! The `eshkol!` and `eshkol_file!` macros.
+//! The `eshkol!` and `eshkol_file!` macros: a shim that finds the Scheme text, lets `eshkol-core` compile it, and writes down
+//! what Rust sees of it. Documented in the crate `eshkol`, which exports them.
 #![warn(missing_docs)]
-#![allow(dead_code)]
 
+mod bindings;
 mod errors;
+mod expand;
 mod includes;
 mod positions;
 mod source_text;
 mod tokens;
+
+use proc_macro::TokenStream;
+
+/// Compiles the Scheme text between its delimiters to eBPF, and stands for what Rust sees of it.
+#[proc_macro]
+pub fn eshkol(input: TokenStream) -> TokenStream {
+    expand::inline(input.into()).into()
+}
+
+/// Compiles a Scheme file, named relative to the crate's `Cargo.toml`, to eBPF, and stands for what Rust sees of it.
+#[proc_macro]
+pub fn eshkol_file(input: TokenStream) -> TokenStream {
+    expand::file(input.into()).into()
+}

@@ -1,0 +1,53 @@
+//! What Rust sees of a unit: one struct with a field per map, program and live global; its structs and enums; a loader.
+//!
+//! Every name carries the place of the Scheme name it came from, so that "go to definition" lands there and rustc's
+//! errors point there. Nothing but `::eshkol` and `::core` is named, so that no import is needed and none gets in the way.
+
+mod enums;
+mod loader;
+mod names;
+mod spec;
+mod structs;
+mod types;
+mod unit;
+
+use eshkol_core::Output;
+use eshkol_core::check::typed;
+use eshkol_core::source::Sources;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::positions::Positions;
+
+/// What bindings are made from.
+#[derive(Copy, Clone)]
+pub(crate) struct Input<'a> {
+    /// The unit, compiled for little-endian machines.
+    pub(crate) little: &'a Output,
+    /// The same unit, compiled for big-endian machines.
+    pub(crate) big: &'a Output,
+    /// The texts.
+    pub(crate) sources: &'a Sources,
+    /// Where their tokens are.
+    pub(crate) positions: &'a Positions,
+}
+
+impl<'a> Input<'a> {
+    /// The unit; it does not depend on the byte order.
+    fn unit(self) -> &'a typed::Unit {
+        &self.little.unit
+    }
+}
+
+/// The items that a macro invocation stands for.
+pub(crate) fn items(input: Input<'_>) -> TokenStream {
+    let types = &input.unit().types;
+    let structs = types.structs.iter().filter(|(_, data)| data.span.is_some()).map(|(_, data)| structs::item(input, data));
+    let enums = types.enums.values().map(|data| enums::item(input, data));
+    let unit = unit::item(input);
+    let loader = loader::item(input);
+    quote! { #(#enums)* #(#structs)* #unit #loader }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! The settings for loading a unit: a builder with a method per global and per map.
+
+use std::collections::BTreeSet;
+
+use eshkol_core::bindings::symbol;
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use super::Input;
+use super::names::{doc, value_ident};
+
+/// The builder's name.
+pub(super) fn ident(input: Input<'_>) -> Ident {
+    let unit = input.type_ident(&input.unit().name, None);
+    format_ident!("{unit}Loader", span = unit.span())
+}
+
+/// The builder and what it can do.
+pub(super) fn item(input: Input<'_>) -> TokenStream {
+    let unit = input.unit();
+    let (name, loaded) = (ident(input), input.type_ident(&unit.name, None));
+    let docs = doc(None, &format!("Settings for loading `{}`.", unit.name));
+    let mut methods = BTreeSet::from(["load".to_owned(), "pin".to_owned()]);
+    let maps: Vec<_> = unit.maps.values().filter_map(|map| {
+        let symbol = symbol(&map.name);
+        let method = format!("{symbol}_max_entries");
+        let ident = Ident::new(&method, input.value_ident(&map.name, Some(map.span)).span());
+        let docs = doc(None, &format!("How many elements the map `{}` holds at most: {} in the source.", map.name, map.max_entries));
+        methods.insert(method).then(|| {
+            quote! {
+                #docs
+                #[must_use]
+                pub fn #ident(self, entries: u32) -> Self {
+                    Self { loader: self.loader.max_entries(#symbol, entries) }
+                }
+            }
+        })
+    }).collect();
+    let globals: Vec<_> = unit.globals.values().map(|global| {
+        let symbol = symbol(&global.name);
+        let mut method = symbol.clone();
+        while !methods.insert(method.clone()) {
+            method.insert_str(0, "global_");
+        }
+        let ident = value_ident(&method, input.value_ident(&global.name, Some(global.span)).span());
+        let ty = input.data_type(&global.ty);
+        let docs = doc(global.doc.as_deref(), &format!("The value that the global `{}` starts with.", global.name));
+        quote! {
+            #docs
+            #[must_use]
+            pub fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
+                Self { loader: self.loader.global::<#ty>(#symbol, value) }
+            }
+        }
+    }).collect();
+    quote! {
+        #docs
+        #[derive(Debug)]
+        #[must_use]
+        #[allow(dead_code)]
+        pub struct #name {
+            loader: ::eshkol::__private::Loader,
+        }
+        #[allow(dead_code)]
+        impl #name {
+            #(#globals)*
+            #(#maps)*
+            /// The directory, in a `bpf` file system, for the maps that are `(pinning :by-name)`.
+            #[must_use]
+            pub fn pin(self, directory: impl ::core::convert::AsRef<::std::path::Path>) -> Self {
+                Self { loader: self.loader.pin(directory) }
+            }
+            /// Creates the maps and has the kernel verify every program. Nothing is attached yet.
+            pub fn load(self) -> ::eshkol::Result<#loaded> {
+                #loaded::from_loaded(self.loader.load()?)
+            }
+        }
+    }
+}

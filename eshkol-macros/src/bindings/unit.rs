@@ -1,0 +1,143 @@
+//! The struct that stands for a loaded unit.
+
+use eshkol_core::bpf::Code;
+use eshkol_core::check::typed::{Map, Program};
+use eshkol_core::kernel::{MapKind, ProgramType};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::Input;
+use super::names::{doc, value_ident};
+use super::spec;
+
+/// The field that holds what the handles don't: no Scheme name gives this one.
+const LOADED: &str = "eshkol_Loaded";
+
+/// A field of the struct.
+struct Handle {
+    docs: TokenStream,
+    name: Ident,
+    ty: TokenStream,
+    /// How it is made of `loaded`, a `&Loaded`.
+    taken: TokenStream,
+}
+
+/// The struct and what it can do.
+pub(super) fn item(input: Input<'_>) -> TokenStream {
+    let unit = input.unit();
+    let name = input.type_ident(&unit.name, Some(unit.name_span));
+    let loader = super::loader::ident(input);
+    let docs = doc(unit.doc.as_deref(), &format!("The eBPF unit `{}`, loaded.", unit.name));
+    let loaded = value_ident(LOADED, proc_macro2::Span::call_site());
+    let handles = handles(input);
+    let fields = handles.iter().map(|Handle { docs, name, ty, .. }| quote!(#docs pub #name: #ty));
+    let taken = handles.iter().map(|Handle { name, taken, .. }| quote!(#name: #taken));
+    let attach_all = attach_all(input);
+    let spec = spec::spec(input);
+    quote! {
+        #docs
+        #[derive(Debug)]
+        #[allow(dead_code, non_snake_case)]
+        pub struct #name {
+            #(#fields,)*
+            #loaded: ::eshkol::__private::Loaded,
+        }
+        #[allow(dead_code)]
+        impl #name {
+            /// Creates the maps and has the kernel verify every program. Nothing is attached yet.
+            pub fn load() -> ::eshkol::Result<Self> {
+                Self::loader().load()
+            }
+            /// Settings for loading.
+            pub fn loader() -> #loader {
+                #loader { loader: ::eshkol::__private::Loader::new(Self::spec()) }
+            }
+            #attach_all
+            /// The unit as aya has it: the way to everything that has no name here.
+            pub fn ebpf_mut(&mut self) -> &mut ::eshkol::aya::Ebpf {
+                self.#loaded.ebpf_mut()
+            }
+            #spec
+            fn from_loaded(loaded: ::eshkol::__private::Loaded) -> ::eshkol::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#taken,)* #loaded: loaded })
+            }
+        }
+    }
+}
+
+fn handles(input: Input<'_>) -> Vec<Handle> {
+    let unit = input.unit();
+    let maps = unit.maps.values().map(|map| {
+        let name = input.value_ident(&map.name, Some(map.span));
+        let symbol = eshkol_core::bindings::symbol(&map.name);
+        Handle {
+            docs: doc(map.doc.as_deref(), &format!("The map `{}`.", map.name)),
+            ty: map_type(input, map),
+            taken: quote!(loaded.map(#symbol)?),
+            name,
+        }
+    });
+    let programs = programs(input).map(|(program, code)| Handle {
+        docs: doc(program.doc.as_deref(), &format!("The program `{}`.", program.entry.name)),
+        name: input.value_ident(&code.name, Some(program.entry.name_span)),
+        ty: program_type(program.program_type),
+        taken: {
+            let symbol = &code.name;
+            quote!(loaded.program(#symbol)?)
+        },
+    });
+    let globals = unit.globals.values().filter(|global| global.mutable).map(|global| {
+        let symbol = eshkol_core::bindings::symbol(&global.name);
+        let ty = input.data_type(&global.ty);
+        Handle {
+            docs: doc(global.doc.as_deref(), &format!("The global `{}`.", global.name)),
+            name: input.value_ident(&global.name, Some(global.span)),
+            ty: quote!(::eshkol::Global<#ty>),
+            taken: quote!(loaded.global(#symbol)?),
+        }
+    });
+    maps.chain(programs).chain(globals).collect()
+}
+
+/// Every program with its code.
+fn programs(input: Input<'_>) -> impl Iterator<Item = (&Program, &Code)> {
+    input.unit().programs.iter().zip(&input.little.programs)
+}
+
+/// The handle on a map.
+fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
+    let (key, value) = (input.data_type(&map.key), input.data_type(&map.value));
+    match map.kind {
+        MapKind::Hash | MapKind::LruHash => quote!(::eshkol::HashMap<#key, #value>),
+        MapKind::PerCpuHash | MapKind::LruPerCpuHash => quote!(::eshkol::PerCpuHashMap<#key, #value>),
+        MapKind::Array => quote!(::eshkol::Array<#value>),
+        MapKind::PerCpuArray => quote!(::eshkol::PerCpuArray<#value>),
+        MapKind::LpmTrie => quote!(::eshkol::LpmTrie<#key, #value>),
+        MapKind::DevMap | MapKind::DevMapHash => quote!(::eshkol::DevMap),
+        MapKind::CpuMap => quote!(::eshkol::CpuMap),
+        MapKind::XskMap => quote!(::eshkol::XskMap),
+    }
+}
+
+/// The handle on a program.
+fn program_type(program_type: ProgramType) -> TokenStream {
+    match program_type {
+        ProgramType::Xdp => quote!(::eshkol::XdpProgram),
+    }
+}
+
+/// `attach_all`, where some program says where it belongs.
+fn attach_all(input: Input<'_>) -> Option<TokenStream> {
+    let attachable = programs(input).filter(|(program, _)| !program.attach_points.is_empty());
+    let names: Vec<_> = attachable.map(|(_, code)| input.value_ident(&code.name, None)).collect();
+    (!names.is_empty()).then(|| {
+        quote! {
+            /// Attaches every program to its declared attach points; all of them or, when one fails, none.
+            pub fn attach_all(&self) -> ::eshkol::Result<::std::vec::Vec<::eshkol::Link>> {
+                let mut links = ::std::vec::Vec::new();
+                #(links.extend(self.#names.attach_declared()?);)*
+                ::core::result::Result::Ok(links)
+            }
+        }
+    })
+}
