@@ -81,6 +81,15 @@ pub fn compile(
     Compilation { diagnostics: diagnostics.into_sorted(), output }
 }
 
+impl Output {
+    /// The same unit once more, compiled in another way: for machines of the other byte order. `sources` are those it came from.
+    pub fn again(&self, sources: &Sources, options: Options) -> Compilation {
+        let mut diagnostics = Diagnostics::new();
+        let output = generate(self.unit.clone(), sources, options, &mut diagnostics);
+        Compilation { diagnostics: diagnostics.into_sorted(), output }
+    }
+}
+
 fn run(
     sources: &mut Sources,
     source: SourceId,
@@ -93,6 +102,11 @@ fn run(
     if diagnostics.has_errors() {
         return None;
     }
+    generate(unit, sources, options, diagnostics)
+}
+
+/// The back half: a checked unit → an object. What fails here is a limit of the machine or a fault in the compiler.
+fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics: &mut Diagnostics) -> Option<Output> {
     let mut module = lower::lower(&unit, options.endianness);
     for function in module.functions_mut() {
         opt::optimise(function, options);

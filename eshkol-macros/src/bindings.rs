@@ -42,7 +42,8 @@ impl<'a> Input<'a> {
 /// The items that a macro invocation stands for.
 pub(crate) fn items(input: Input<'_>) -> TokenStream {
     let types = &input.unit().types;
-    let structs = types.structs.iter().filter(|(_, data)| data.span.is_some()).map(|(_, data)| structs::item(input, data));
+    let structs =
+        types.structs.iter().filter(|(_, data)| data.span.is_some()).map(|(_, data)| structs::item(input, data));
     let enums = types.enums.values().map(|data| enums::item(input, data));
     let unit = unit::item(input);
     let loader = loader::item(input);

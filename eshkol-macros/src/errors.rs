@@ -106,7 +106,8 @@ mod tests {
         let start = source.find(at).unwrap() as u32;
         let span = SourceSpan::new(id, start, start + at.len() as u32);
         let positions = Positions::new(id, Vec::new(), Span::call_site(), Vec::new());
-        let diagnostic = decorate(Diagnostic::error(UNCLOSED_LIST, span, "it is not closed"), SourceSpan::new(id, 0, 1));
+        let diagnostic =
+            decorate(Diagnostic::error(UNCLOSED_LIST, span, "it is not closed"), SourceSpan::new(id, 0, 1));
         text(&diagnostic, &positions, &sources)
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use eshkol_core::diagnostic::Severity;
 use eshkol_core::source::{SourceId, Sources};
 use eshkol_core::{Compilation, Endianness, Options};
 use proc_macro2::{Span, TokenStream};
@@ -35,7 +36,10 @@ pub(crate) fn file(input: TokenStream) -> TokenStream {
         Ok(literal) => literal,
         Err(error) => {
             let range = Range::token(error.span());
-            return errors::error(range, "eshkol_file! takes the path of a Scheme file, as in eshkol_file!(\"src/xdp.esh\")");
+            return errors::error(
+                range,
+                "eshkol_file! takes the path of a Scheme file, as in eshkol_file!(\"src/xdp.esh\")",
+            );
         }
     };
     let base = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
@@ -65,13 +69,11 @@ struct Invocation {
 /// The items of a unit, or its errors.
 fn unit(invocation: Invocation) -> TokenStream {
     let Invocation { mut sources, main, tokens, whole, mut files } = invocation;
-    let mut compile = |endianness| {
-        let options = Options { endianness, ..Options::default() };
-        eshkol_core::compile(&mut sources, main, &mut files, options)
-    };
-    let Compilation { diagnostics, output: little } = compile(Endianness::Little);
-    // Where the one succeeds so does the other: nothing that can be wrong with a program depends on the byte order.
-    let big = little.as_ref().and_then(|_| compile(Endianness::Big).output);
+    let options = |endianness| Options { endianness, ..Options::default() };
+    let little = eshkol_core::compile(&mut sources, main, &mut files, options(Endianness::Little));
+    let Compilation { diagnostics, output: little } = little;
+    // Nothing that can be wrong with a program depends on the byte order: where the one succeeds so does the other.
+    let big = little.as_ref().and_then(|output| output.again(&sources, options(Endianness::Big)).output);
     let included = files.into_included();
     let tracked: TokenStream = included.iter().filter_map(|included| included.file.as_deref()).map(tracked).collect();
     let positions = Positions::new(main, tokens, whole, included);
@@ -81,8 +83,8 @@ fn unit(invocation: Invocation) -> TokenStream {
             let input = bindings::Input { little, big, sources: &sources, positions: &positions };
             bindings::items(input)
         }
-        (Some(_), None) => errors::error(Range::token(whole), "a fault in the compiler: no code for big-endian machines"),
-        (None, _) => TokenStream::new(),
+        (None, _) if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) => TokenStream::new(),
+        _ => errors::error(Range::token(whole), "a fault in the compiler: there is no object, and no error either"),
     };
     quote!(#messages #items #tracked)
 }

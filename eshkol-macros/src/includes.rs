@@ -62,7 +62,11 @@ impl IncludeLoader for Files {
 pub(crate) fn read(file: &Path) -> Result<String, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("can't read {}: {error}", file.display()))?;
     String::from_utf8(bytes).map_err(|error| {
-        format!("{} is not UTF-8 text: the byte at offset {} is wrong", file.display(), error.utf8_error().valid_up_to())
+        format!(
+            "{} is not UTF-8 text: the byte at offset {} is wrong",
+            file.display(),
+            error.utf8_error().valid_up_to()
+        )
     })
 }
 

@@ -21,38 +21,49 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let (name, loaded) = (ident(input), input.type_ident(&unit.name, None));
     let docs = doc(None, &format!("Settings for loading `{}`.", unit.name));
     let mut methods = BTreeSet::from(["load".to_owned(), "pin".to_owned()]);
-    let maps: Vec<_> = unit.maps.values().filter_map(|map| {
-        let symbol = symbol(&map.name);
-        let method = format!("{symbol}_max_entries");
-        let ident = Ident::new(&method, input.value_ident(&map.name, Some(map.span)).span());
-        let docs = doc(None, &format!("How many elements the map `{}` holds at most: {} in the source.", map.name, map.max_entries));
-        methods.insert(method).then(|| {
+    let maps: Vec<_> = unit
+        .maps
+        .values()
+        .filter_map(|map| {
+            let symbol = symbol(&map.name);
+            let method = format!("{symbol}_max_entries");
+            let ident = Ident::new(&method, input.value_ident(&map.name, Some(map.span)).span());
+            let docs = doc(
+                None,
+                &format!("How many elements the map `{}` holds at most: {} in the source.", map.name, map.max_entries),
+            );
+            methods.insert(method).then(|| {
+                quote! {
+                    #docs
+                    #[must_use]
+                    pub fn #ident(self, entries: u32) -> Self {
+                        Self { loader: self.loader.max_entries(#symbol, entries) }
+                    }
+                }
+            })
+        })
+        .collect();
+    let globals: Vec<_> = unit
+        .globals
+        .values()
+        .map(|global| {
+            let symbol = symbol(&global.name);
+            let mut method = symbol.clone();
+            while !methods.insert(method.clone()) {
+                method.insert_str(0, "global_");
+            }
+            let ident = value_ident(&method, input.value_ident(&global.name, Some(global.span)).span());
+            let ty = input.data_type(&global.ty);
+            let docs = doc(global.doc.as_deref(), &format!("The value that the global `{}` starts with.", global.name));
             quote! {
                 #docs
                 #[must_use]
-                pub fn #ident(self, entries: u32) -> Self {
-                    Self { loader: self.loader.max_entries(#symbol, entries) }
+                pub fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
+                    Self { loader: self.loader.global::<#ty>(#symbol, value) }
                 }
             }
         })
-    }).collect();
-    let globals: Vec<_> = unit.globals.values().map(|global| {
-        let symbol = symbol(&global.name);
-        let mut method = symbol.clone();
-        while !methods.insert(method.clone()) {
-            method.insert_str(0, "global_");
-        }
-        let ident = value_ident(&method, input.value_ident(&global.name, Some(global.span)).span());
-        let ty = input.data_type(&global.ty);
-        let docs = doc(global.doc.as_deref(), &format!("The value that the global `{}` starts with.", global.name));
-        quote! {
-            #docs
-            #[must_use]
-            pub fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
-                Self { loader: self.loader.global::<#ty>(#symbol, value) }
-            }
-        }
-    }).collect();
+        .collect();
     quote! {
         #docs
         #[derive(Debug)]

@@ -46,10 +46,54 @@ fn type_ident(name: &str, span: Span) -> Ident {
 fn is_keyword(name: &str) -> bool {
     matches!(
         name,
-        "abstract" | "as" | "async" | "await" | "become" | "box" | "break" | "const" | "continue" | "do" | "dyn" | "else" | "enum"
-            | "extern" | "false" | "final" | "fn" | "for" | "gen" | "if" | "impl" | "in" | "let" | "loop" | "macro" | "match" | "mod"
-            | "move" | "mut" | "override" | "priv" | "pub" | "ref" | "return" | "static" | "struct" | "trait" | "true" | "try" | "type"
-            | "typeof" | "unsafe" | "unsized" | "use" | "virtual" | "where" | "while" | "yield"
+        "abstract"
+            | "as"
+            | "async"
+            | "await"
+            | "become"
+            | "box"
+            | "break"
+            | "const"
+            | "continue"
+            | "do"
+            | "dyn"
+            | "else"
+            | "enum"
+            | "extern"
+            | "false"
+            | "final"
+            | "fn"
+            | "for"
+            | "gen"
+            | "if"
+            | "impl"
+            | "in"
+            | "let"
+            | "loop"
+            | "macro"
+            | "match"
+            | "mod"
+            | "move"
+            | "mut"
+            | "override"
+            | "priv"
+            | "pub"
+            | "ref"
+            | "return"
+            | "static"
+            | "struct"
+            | "trait"
+            | "true"
+            | "try"
+            | "type"
+            | "typeof"
+            | "unsafe"
+            | "unsized"
+            | "use"
+            | "virtual"
+            | "where"
+            | "while"
+            | "yield"
     )
 }
 
@@ -57,7 +101,8 @@ fn is_keyword(name: &str) -> bool {
 pub(super) fn doc(text: Option<&str>, otherwise: &str) -> TokenStream {
     let lines = text.unwrap_or(otherwise).lines();
     // A space as after `///`, or Markdown would take indented text for code where the next line has more.
-    let lines = lines.map(|line| if line.is_empty() || line.starts_with(' ') { line.to_owned() } else { format!(" {line}") });
+    let lines =
+        lines.map(|line| if line.is_empty() || line.starts_with(' ') { line.to_owned() } else { format!(" {line}") });
     quote! { #(#[doc = #lines])* }
 }
 

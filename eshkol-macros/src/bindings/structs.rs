@@ -84,7 +84,8 @@ fn readers(input: Input<'_>, data: &Struct) -> Option<TokenStream> {
     let readers = data.fields.iter().filter(is_text).map(|field| {
         let ident = input.value_ident(&field.name, field.span);
         let reader = format_ident!("{}_str", ident, span = ident.span());
-        let docs = format!(" The text in `{}`: up to the first NUL, with `\u{fffd}` for what is not UTF-8.", field.name);
+        let docs =
+            format!(" The text in `{}`: up to the first NUL, with `\u{fffd}` for what is not UTF-8.", field.name);
         quote! {
             #[doc = #docs]
             pub fn #reader(&self) -> ::std::borrow::Cow<'_, str> {
