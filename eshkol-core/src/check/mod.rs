@@ -1,6 +1,7 @@
 //! The checker: forms → [`typed`] tree. Names, types, narrowing, value ranges, proofs of bounds, and the kernel's rules.
 //! The only place that says no to a user program.
 
+pub mod declare;
 pub mod typed;
 pub mod types;
 

@@ -3,6 +3,7 @@
 pub mod catalogue;
 #[cfg(feature = "render")]
 pub mod render;
+pub mod suggestion;
 
 use crate::source::Span;
 pub use catalogue::Code;

@@ -2,4 +2,8 @@
 
 super::codes! { ALL_KERNEL_RULE:
     STACK_TOO_LARGE = 801, "more than 512 bytes of stack", "An eBPF program has 512 bytes of stack, spills included.";
+    NEEDS_NEWER_KERNEL = 802, "something is newer than the oldest kernel", "A program must load on every kernel from `min-kernel` on (5.10 where it is not said), but uses something that came later.\n\n```scheme\n(define-ebpf-program p\n  (license \"GPL\")\n  (program-type :xdp)\n  (min-kernel \"5.10\")\n  (frags)                       ; since 5.18\n  (define (main ctx) :xdp-pass))\n```\n\nRaise `min-kernel`, or do without.";
+    HELPER_NOT_FOR_PROGRAM_TYPE = 803, "a helper can't be called from this type of program", "The kernel lets each type of program call only some helpers.\n\n```scheme\n(define-ebpf-program p\n  (license \"GPL\")\n  (program-type :xdp)\n  (define (main ctx)\n    (bpf-skb-pull-data ctx 64)  ; for :tc, there is no socket buffer yet\n    :xdp-pass))\n```\n\nUse what this type of program has, or another type of program.";
+    HELPER_NOT_AVAILABLE_YET = 804, "a helper is not available yet", "The kernel lets this program call the helper, but the language can't write its arguments yet.\n\n```scheme\n(bpf-sk-lookup-tcp ctx tuple 12 0 0)\n```\n\nDo without it for now.";
+    GPL_ONLY_HELPER = 805, "a helper is for programs under the GPL", "Some helpers may only be called by programs whose license is compatible with the GPL: `\"GPL\"`, `\"GPL v2\"`, `\"GPL and additional rights\"`, `\"Dual BSD/GPL\"`, `\"Dual MIT/GPL\"`, `\"Dual MPL/GPL\"`, spelled like this.\n\n```scheme\n(define-ebpf-program p\n  (license \"MIT\")\n  (program-type :xdp)\n  (define (main ctx)\n    (bpf-trace-printk \"packet\")\n    :xdp-pass))\n```\n\nChange the license, or do without the helper.";
 }

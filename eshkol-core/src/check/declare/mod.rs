@@ -1,0 +1,124 @@
+//! What a unit declares: types with their layout, maps, globals, packet headers, and its programs with their clauses.
+//!
+//! Guarantees: what stands in [`Declarations`] can be had on every kernel from `min_kernel` on; layouts are C's; names that
+//! must be told apart in the object are told apart after [`crate::bindings::symbol`]. Where something is wrong, a diagnostic
+//! says so and the declaration is left out, or stands with a harmless value, so that the checker can go on.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::typed::{Global, GlobalId, Map, MapId};
+use super::types::{DataType, EnumId, Storage, StructId, Types};
+use crate::arena::{Arena, ids};
+use crate::expand::form::{DefId, Ident, ProgramId};
+use crate::kernel::{KernelVersion, ProgramType};
+use crate::source::Span;
+use crate::syntax::Name;
+
+ids! {
+    /// A header of `define-header`.
+    HeaderId = "header";
+}
+
+/// What a unit declares.
+#[derive(Clone, Debug)]
+pub struct Declarations {
+    /// The unit's name: of `define-ebpf-object`, or of its only program.
+    pub name: Ident,
+    /// `;;;` text of what names the unit.
+    pub doc: Option<Rc<str>>,
+    /// `(license "…")`; empty where it is missing.
+    pub license: Rc<str>,
+    /// `(min-kernel "…")`: the newest that any program of the unit asks for.
+    pub min_kernel: KernelVersion,
+    /// Structs and enums.
+    pub types: Types,
+    /// Maps, in order of definition.
+    pub maps: Arena<MapId, Map>,
+    /// Globals, in order of definition.
+    pub globals: Arena<GlobalId, Global>,
+    /// Headers of `define-header`.
+    pub headers: Arena<HeaderId, Header>,
+    /// What each definition declares; one with an error is missing.
+    pub by_definition: BTreeMap<DefId, Declared>,
+    /// Programs, in order of definition; one without a usable type is missing.
+    pub programs: Vec<DeclaredProgram>,
+}
+
+/// What a definition declares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Declared {
+    /// `define-map`
+    Map(MapId),
+    /// `define-struct`
+    Struct(StructId),
+    /// `define-header`
+    Header(HeaderId),
+    /// `define-enum`
+    Enum(EnumId),
+    /// `define-global`
+    Global(GlobalId),
+    /// `define-type`
+    Alias(DataType),
+    /// A constant or procedure: the checker's business.
+    Value,
+}
+
+/// A program and its clauses, with those of the programs around it.
+#[derive(Clone, Debug)]
+pub struct DeclaredProgram {
+    /// Which program.
+    pub id: ProgramId,
+    /// Its name.
+    pub name: Ident,
+    /// `;;;` text.
+    pub doc: Option<Rc<str>>,
+    /// The whole form.
+    pub span: Span,
+    /// `(program-type …)`
+    pub program_type: ProgramType,
+    /// `(license "…")`
+    pub license: Rc<str>,
+    /// `(min-kernel "…")`
+    pub min_kernel: KernelVersion,
+    /// `(attach-point "…")`, in order.
+    pub attach_points: Vec<(Rc<str>, Span)>,
+    /// `(sleepable)`
+    pub sleepable: bool,
+    /// `(frags)`
+    pub frags: bool,
+    /// `(entry NAME)`: a procedure that the program holds, and the name as it stands in the clause.
+    pub entry: Option<(DefId, Ident)>,
+}
+
+/// A header of `define-header`.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Its name.
+    pub name: Name,
+    /// The defining token.
+    pub span: Span,
+    /// `;;;` text.
+    pub doc: Option<Rc<str>>,
+    /// Fields in order, one directly after the other.
+    pub fields: Vec<HeaderField>,
+    /// Bytes.
+    pub size: u32,
+}
+
+/// A field of a header.
+#[derive(Clone, Debug)]
+pub struct HeaderField {
+    /// Its name.
+    pub name: Name,
+    /// The defining token.
+    pub span: Span,
+    /// `;;;` text.
+    pub doc: Option<Rc<str>>,
+    /// Bytes from the start of the header to the bytes that `storage` reads.
+    pub offset: u32,
+    /// What reading it gives.
+    pub ty: DataType,
+    /// How it lies there, where it is one scalar; else it is an array or struct.
+    pub storage: Option<Storage>,
+}
