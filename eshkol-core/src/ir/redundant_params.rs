@@ -1,6 +1,6 @@
 //! Removes parameters of blocks that are always the same value.
 //!
-//! Before: `jump b2(v1)` and `jump b2(v1)` to `b2(v5): return v5`. After: `jump b2()`, twice, to `b2(): return v1`.
+//! Before: `jump b2(v1)` and `jump b2(v1)` to `b2(v5): return v5`. After: `jump b2`, twice, to `b2: return v1`.
 //!
 //! The value of a parameter that gets only itself and one other value dominates the block: every path to the block
 //! passes an edge that uses it. Parameters of the entry stay, since they are the function's.
@@ -8,81 +8,74 @@
 //! What the verifier sees: nothing changes; a parameter is a move at most.
 
 use super::cfg::Cfg;
-use super::{Block, Function, Value};
+use super::substitution::Substitution;
+use super::{Block, Function, Value, ValueDef};
 use crate::arena::Arena;
 
 /// Removes them. Whether there were any.
 pub fn run(function: &mut Function) -> bool {
+    let cfg = Cfg::new(function);
     let mut changed = false;
-    while let Some(replacements) = find(function) {
+    loop {
+        let found = find(function, &cfg);
+        if found.is_empty() {
+            return changed;
+        }
         changed = true;
-        let resolve = |mut value: Value| {
-            while let Some(next) = replacements.get(value).copied().flatten() {
-                value = next;
-            }
-            value
-        };
-        function.rewrite_uses(resolve);
-        remove(function, &|value| replacements.get(value).copied().flatten().is_some());
+        found.apply(function);
+        remove(function, |value| found.replaces(value));
     }
-    changed
 }
 
-/// For each value, what it can be replaced by. Chains of replacements have no cycle: the replacement is found with the
-/// earlier ones already applied.
-fn find(function: &Function) -> Option<Arena<Value, Option<Value>>> {
-    let cfg = Cfg::new(function);
-    let mut replacements: Arena<Value, Option<Value>> = function.values.ids().map(|_| None).collect();
-    let mut found = false;
-    for block in cfg.reverse_post_order() {
-        if *block == function.entry {
-            continue;
-        }
+fn find(function: &Function, cfg: &Cfg) -> Substitution {
+    let mut found = Substitution::new();
+    for block in cfg.reverse_post_order().iter().filter(|block| **block != function.entry) {
         for (position, param) in function.blocks.at(*block).params.iter().enumerate() {
-            let resolve = |mut value: Value| {
-                while let Some(next) = replacements.get(value).copied().flatten() {
-                    value = next;
-                }
-                value
-            };
-            let mut only = None;
-            let mut same = true;
-            for predecessor in cfg.predecessors(*block) {
-                for target in function.blocks.at(*predecessor).terminator.targets() {
-                    if target.block != *block {
-                        continue;
-                    }
-                    let argument = target.arguments.get(position).map(|value| resolve(*value));
-                    match argument {
-                        Some(value) if value == *param || Some(value) == only => {}
-                        Some(value) if only.is_none() => only = Some(value),
-                        _ => same = false,
-                    }
-                }
-            }
-            if let (true, Some(value)) = (same, only) {
-                *replacements.at_mut(*param) = Some(value);
-                found = true;
+            if let Some(value) = only_argument(function, cfg, *block, position, *param, &found) {
+                found.replace(*param, value);
             }
         }
     }
-    found.then_some(replacements)
+    found
+}
+
+fn only_argument(
+    function: &Function,
+    cfg: &Cfg,
+    block: Block,
+    position: usize,
+    param: Value,
+    found: &Substitution,
+) -> Option<Value> {
+    let mut only = None;
+    for predecessor in cfg.predecessors(block) {
+        for target in function.blocks.at(*predecessor).terminator.targets() {
+            if target.block != block {
+                continue;
+            }
+            let argument = found.resolve(*target.arguments.get(position)?);
+            if argument != param && *only.get_or_insert(argument) != argument {
+                return None;
+            }
+        }
+    }
+    // A number may be given for an absent pointer; it can't take the pointer's place.
+    only.filter(|value| function.value_type(*value) == function.value_type(param))
 }
 
 /// Takes out the parameters for which `gone` holds, and the arguments for them.
-pub(crate) fn remove(function: &mut Function, gone: &dyn Fn(Value) -> bool) {
+pub fn remove(function: &mut Function, gone: impl Fn(Value) -> bool) {
     let kept: Arena<Block, Vec<bool>> =
         function.blocks.values().map(|block| block.params.iter().map(|param| !gone(*param)).collect()).collect();
     for block in function.blocks.ids() {
+        let data = function.blocks.at_mut(block);
         if kept.at(block).contains(&false) {
-            let params = std::mem::take(&mut function.blocks.at_mut(block).params);
-            let params: Vec<Value> = params.into_iter().filter(|param| !gone(*param)).collect();
-            for (position, param) in (0..).zip(&params) {
-                function.values.at_mut(*param).def = super::ValueDef::Param(block, position);
+            data.params.retain(|param| !gone(*param));
+            for (position, param) in (0..).zip(&data.params) {
+                function.values.at_mut(*param).def = ValueDef::Param(block, position);
             }
-            function.blocks.at_mut(block).params = params;
         }
-        for target in function.blocks.at_mut(block).terminator.targets_mut() {
+        for target in data.terminator.targets_mut() {
             let mut flags = kept.at(target.block).iter();
             target.arguments.retain(|_| flags.next().copied().unwrap_or(true));
         }
