@@ -1,12 +1,12 @@
 //! Reads an object back as aya does, links it as aya does, and compares the result with what was to be written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use aya_obj::generated::bpf_insn;
 use aya_obj::maps::PinningType;
 use aya_obj::{Function, Map, Object};
 
-use super::instruction::{PSEUDO_CALL, SLOT};
+use super::instruction::SLOT;
 use super::layout::{Layout, PlacedCode, Role};
 use super::{Error, Input, maps};
 use crate::arena::Id;
@@ -153,24 +153,32 @@ fn check_relocations(input: &Input<'_>, layout: &Layout<'_>, object: &mut Object
     Ok(())
 }
 
-/// Looks whether the functions that a program calls were linked to it, and whether its calls go to them.
-fn check_calls(input: &Input<'_>, placed: &PlacedCode<'_>, linked: &[bpf_insn]) -> Result<(), Error> {
-    for relocation in &placed.code.relocations {
-        if let RelocationTarget::Function(id) = relocation.target {
-            let at = relocation.instruction as usize;
-            let what = format!("what slot {at} of `{}` refers to", placed.symbol);
-            let slot = linked.get(at).ok_or_else(|| missing(&placed.symbol))?;
-            let target = at.checked_add(1).and_then(|next| next.checked_add_signed(slot.imm.try_into().ok()?));
-            let callee = input.functions.get(id.index()).ok_or_else(|| missing(&what))?;
-            let found = target.and_then(|target| linked.get(target..)).unwrap_or_default();
-            let is_callee = slot.src_reg() >= PSEUDO_CALL && starts_with(found, callee);
-            expect(&what, is_callee, true)?;
+/// Looks whether the functions that a program calls, and those that they call, were linked to it, and whether the calls
+/// go to them.
+fn check_calls(input: &Input<'_>, program: &PlacedCode<'_>, linked: &[bpf_insn]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![(0, program.code)];
+    while let Some((start, code)) = waiting.pop() {
+        let found = linked.get(start..).unwrap_or_default();
+        expect(&format!("that `{}` is linked to `{}`", code.name, program.symbol), starts_with(found, code), true)?;
+        if !seen.insert(start) {
+            continue;
+        }
+        for relocation in &code.relocations {
+            if let RelocationTarget::Function(id) = relocation.target {
+                let what = || missing(&format!("what slot {} of `{}` calls", relocation.instruction, code.name));
+                let at = start.saturating_add(relocation.instruction as usize);
+                let distance = linked.get(at).and_then(|slot| slot.imm.try_into().ok()).ok_or_else(what)?;
+                let target = at.saturating_add(1).checked_add_signed(distance).ok_or_else(what)?;
+                waiting.push((target, input.functions.get(id.index()).ok_or_else(what)?));
+            }
         }
     }
     Ok(())
 }
 
+/// Compares what linking leaves alone.
 fn starts_with(linked: &[bpf_insn], code: &Code) -> bool {
-    let opcodes = linked.iter().map(|slot| slot.code).take(code.instructions.len());
-    opcodes.eq(code.instructions.iter().map(|slot| slot.opcode))
+    let linked = linked.iter().take(code.instructions.len()).map(|slot| (slot.code, slot.dst_reg(), slot.off));
+    linked.eq(code.instructions.iter().map(|slot| (slot.opcode, slot.destination, slot.offset)))
 }

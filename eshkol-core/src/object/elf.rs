@@ -1,7 +1,7 @@
 //! The ELF file: 64-bit, relocatable, `EM_BPF`, in the target's byte order.
 //!
 //! Sections: code (`xdp` …, `.text`), `license`, `.maps`, data, `.BTF`, `.BTF.ext`, and `SHT_REL` relocations of the code.
-//! Programs, maps and globals are global symbols. Functions are hidden ones: libbpf takes them as subprograms, static in BTF.
+//! Programs, maps and globals are global symbols; functions are local ones, as they are static in BTF.
 
 use object::elf::{R_BPF_64_32, R_BPF_64_64};
 use object::write::{Object, Relocation, RelocationFlags, SectionId, Symbol, SymbolId, SymbolSection};
@@ -12,7 +12,7 @@ use object::{
 use super::Error;
 use super::byte_order::Bytes;
 use super::data::DataSection;
-use super::instruction::{self, CALL, LOAD_IMMEDIATE_64, PSEUDO_CALL, PSEUDO_FUNCTION, SLOT};
+use super::instruction::{self, CALL, LOAD_IMMEDIATE_64, PSEUDO_CALL, SLOT};
 use super::layout::{CodeSection, Layout, Role};
 use super::maps::{Definition, MAPS};
 use crate::arena::Id;
@@ -39,8 +39,8 @@ pub(super) struct Parts<'a> {
 /// What relocations can refer to.
 struct Symbols {
     maps: Vec<SymbolId>,
-    /// By the number of the function.
-    functions: Vec<SymbolId>,
+    /// By the number of the function: the symbol of its section, its own, and where it is in the section.
+    functions: Vec<(SymbolId, SymbolId, u32)>,
     /// Of each data section: the section, its own symbol and those of its globals.
     data: Vec<(SymbolId, Vec<SymbolId>)>,
 }
@@ -64,7 +64,7 @@ pub(super) fn write(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
         symbols.data.push(add_data(&mut object, section));
     }
     for (section, id) in parts.layout.sections.iter().zip(&code) {
-        symbols.functions.extend(add_code_symbols(&mut object, section, *id));
+        add_code_symbols(&mut object, section, *id, &mut symbols);
     }
     for (section, id) in parts.layout.sections.iter().zip(&code) {
         add_code(&mut object, section, *id, &symbols, parts)?;
@@ -134,21 +134,19 @@ fn add_data(object: &mut Object<'_>, data: &DataSection<'_>) -> (SymbolId, Vec<S
     (object.section_symbol(section), globals)
 }
 
-/// Symbols of the code of a section; returns those of functions, which are in order.
-fn add_code_symbols(object: &mut Object<'_>, section: &CodeSection<'_>, id: SectionId) -> Vec<SymbolId> {
-    let mut functions = Vec::new();
+/// Symbols of the code of a section.
+fn add_code_symbols(object: &mut Object<'_>, section: &CodeSection<'_>, id: SectionId, symbols: &mut Symbols) {
     for placed in &section.code {
         let scope = match placed.role {
             Role::Program(_) => SymbolScope::Dynamic,
-            Role::Function => SymbolScope::Linkage,
+            Role::Function => SymbolScope::Compilation,
         };
         let place = (placed.offset, placed.bytes);
         let symbol = add_symbol(object, &placed.symbol, id, place, SymbolKind::Text, scope);
         if let Role::Function = placed.role {
-            functions.push(symbol);
+            symbols.functions.push((object.section_symbol(id), symbol, placed.offset));
         }
     }
-    functions
 }
 
 fn add_code(
@@ -209,12 +207,15 @@ fn resolve(
             slot.source = PSEUDO_CALL;
             // Calls count from the next instruction.
             slot.immediate = -1;
-            Some((*symbols.functions.get(function.index())?, R_BPF_64_32))
+            let (_, symbol, _) = symbols.functions.get(function.index())?;
+            Some((*symbol, R_BPF_64_32))
         }
         (RelocationTarget::Function(function), LOAD_IMMEDIATE_64) => {
-            slot.source = PSEUDO_FUNCTION;
-            slot.immediate = 0;
-            Some((*symbols.functions.get(function.index())?, R_BPF_64_64))
+            // libbpf takes the address of a local function only in this way.
+            let (section, _, offset) = symbols.functions.get(function.index())?;
+            slot.source = 0;
+            slot.immediate = i32::try_from(*offset).ok()?;
+            Some((*section, R_BPF_64_64))
         }
         _ => None,
     }

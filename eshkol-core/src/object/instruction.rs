@@ -16,8 +16,6 @@ pub(super) const CALL: u8 = 0x85;
 
 /// `BPF_PSEUDO_CALL`: the source register of a call of a function of the object.
 pub(super) const PSEUDO_CALL: u8 = 1;
-/// `BPF_PSEUDO_FUNC`: the source register of a load of the address of a function of the object.
-pub(super) const PSEUDO_FUNCTION: u8 = 4;
 
 /// Encodes one slot.
 pub(super) fn encode(instruction: Instruction, endianness: Endianness, bytes: &mut Bytes) {

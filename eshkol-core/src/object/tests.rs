@@ -256,7 +256,7 @@ fn the_file_is_a_bpf_object_in_either_byte_order() {
         };
         assert_eq!(symbol("count"), (0, 88, true));
         assert_eq!(symbol("add_hits"), (88, 112, true));
-        assert_eq!(symbol("sum"), (16, 24, true));
+        assert_eq!(symbol("sum"), (16, 24, false));
         assert_eq!(symbol("threshold"), (8, 8, true));
         // The first instruction of the counter: `*(u32 *)(r10 - 4) = 0`.
         let code = file.section_by_name("xdp").unwrap().data().unwrap().to_vec();
@@ -435,7 +435,27 @@ fn functions_call_functions() {
     fixture.program("main", vec![set(1, 1), call(), set(0, 2), exit()], &[(1, to(0))]);
     fixture.functions.push(fixture.code("outer", vec![call(), exit()], &[(0, to(1))]));
     fixture.functions.push(fixture.code("inner", vec![set(0, 1), exit()], &[]));
-    fixture.write();
+    let bytes = fixture.write();
+    let file = ElfFile64::<object::Endianness>::parse(&*bytes).unwrap();
+    let relocations = |section| file.section_by_name(section).unwrap().relocations().map(|(offset, _)| offset);
+    assert_eq!(relocations("xdp").collect::<Vec<_>>(), [8]);
+    assert_eq!(relocations(".text").collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_function_can_be_given_to_a_helper() {
+    let mut fixture = Fixture::new();
+    fixture.functions.push(fixture.code("first", vec![set(0, 0), set(0, 0), exit()], &[]));
+    fixture.functions.push(fixture.code("callback", vec![set(0, 1), exit()], &[]));
+    let mut code = vec![set(1, 3)];
+    code.extend(load_address(2));
+    code.extend([set(3, 0), set(4, 0), slot(0x85, 0, 0, 0, 181), set(0, 2), exit()]);
+    fixture.program("main", code, &[(1, RelocationTarget::Function(FunctionId::new(1)))]);
+    let bytes = fixture.write();
+    let file = ElfFile64::<object::Endianness>::parse(&*bytes).unwrap();
+    let code = file.section_by_name("xdp").unwrap().data().unwrap();
+    // Counted from the start of `.text`.
+    assert_eq!(code[8..16], [0x18, 2, 0, 0, 24, 0, 0, 0]);
 }
 
 #[test]
@@ -506,7 +526,7 @@ fn the_reader_sees_what_is_wrong() {
     let callee = wrong(|other| {
         other.programs[1].relocations[4].target = RelocationTarget::Function(FunctionId::new(0));
     });
-    assert!(callee.contains("slot 10 of `add_hits`"), "{callee}");
+    assert!(callee.contains("`unused` is linked to `add_hits`"), "{callee}");
     let global = wrong(|other| {
         other.programs[1].relocations[1].target =
             RelocationTarget::Global { section: GlobalSection::Rodata, offset: 0 };
