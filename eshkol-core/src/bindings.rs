@@ -1,5 +1,11 @@
 //! Names as they are outside Scheme: in the object (C identifiers) and in Rust.
 
+use std::collections::BTreeMap;
+
+use crate::check::typed::Unit;
+use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
+use crate::source::Span;
+
 /// The symbol of a Scheme name in the object: a C identifier, which is what the kernel wants for BTF and what `bpftool` prints.
 ///
 /// `xdp-main` → `xdp_main`, `empty?` → `empty_p`, `count!` → `count`, `a->b` → `a_to_b`; any other character → `_`.
@@ -29,25 +35,61 @@ pub fn type_name(name: &str) -> String {
     type_name
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{symbol, type_name};
-
-    #[test]
-    fn type_names_are_in_camel_case() {
-        assert_eq!(type_name("xdp-firewall"), "XdpFirewall");
-        assert_eq!(type_name("tcp-flags->state"), "TcpFlagsToState");
-        assert_eq!(type_name("HTTP-kind"), "HTTPKind");
-        assert_eq!(type_name("4-way!"), "_4Way");
-        assert_eq!(type_name("λ"), "_");
+/// Refuses names that are different in Scheme and the same outside it.
+pub fn check_names(unit: &Unit, diagnostics: &mut Diagnostics) {
+    let mut values = Names::default();
+    for map in unit.maps.values() {
+        values.add(symbol(&map.name), &map.name, Some(map.span), diagnostics);
     }
-
-    #[test]
-    fn symbols_are_c_identifiers() {
-        assert_eq!(symbol("xdp-main"), "xdp_main");
-        assert_eq!(symbol("tcp-flags->state"), "tcp_flags_to_state");
-        assert_eq!(symbol("empty?"), "empty_p");
-        assert_eq!(symbol("set-x!"), "set_x");
-        assert_eq!(symbol("4-way"), "_4_way");
+    for program in &unit.programs {
+        values.add(symbol(&program.entry.name), &program.entry.name, Some(program.entry.name_span), diagnostics);
+    }
+    for global in unit.globals.values() {
+        values.add(symbol(&global.name), &global.name, Some(global.span), diagnostics);
+    }
+    let mut types = Names::default();
+    let unit_type = type_name(&unit.name);
+    types.add(format!("{unit_type}Loader"), &unit.name, Some(unit.name_span), diagnostics);
+    types.add(unit_type, &unit.name, Some(unit.name_span), diagnostics);
+    for data in unit.types.enums.values() {
+        types.add(type_name(&data.name), &data.name, Some(data.span), diagnostics);
+        let mut variants = Names::default();
+        for (variant, _) in &data.variants {
+            variants.add(type_name(variant), variant, Some(data.span), diagnostics);
+        }
+    }
+    for data in unit.types.structs.values().filter(|data| data.span.is_some()) {
+        types.add(type_name(&data.name), &data.name, data.span, diagnostics);
+        let mut fields = Names::default();
+        for field in &data.fields {
+            fields.add(symbol(&field.name), &field.name, field.span.or(data.span), diagnostics);
+        }
     }
 }
+
+/// Names of one scope outside Scheme, with what they are in Scheme.
+#[derive(Default)]
+struct Names<'a> {
+    known: BTreeMap<String, (&'a str, Span)>,
+}
+
+impl<'a> Names<'a> {
+    fn add(&mut self, outside: String, name: &'a str, span: Option<Span>, diagnostics: &mut Diagnostics) {
+        let Some(span) = span else { return };
+        match self.known.get(&outside) {
+            Some((other, first)) => {
+                let message = format!("both `{other}` and `{name}` are called `{outside}` outside Scheme");
+                let diagnostic = Diagnostic::error(catalogue::NAME_CLASH, span, message)
+                    .with_note(*first, format!("`{other}` is defined here"))
+                    .with_help("rename one of them");
+                diagnostics.push(diagnostic);
+            }
+            None => {
+                self.known.insert(outside, (name, span));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

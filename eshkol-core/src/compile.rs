@@ -1,5 +1,6 @@
 //! The whole way: a source text → an object and what Rust needs to know of it.
 
+use crate::bindings;
 use crate::bpf;
 use crate::check::{self, typed};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -99,6 +100,7 @@ fn run(
 ) -> Option<Output> {
     let forms = expand::expand(sources, source, includes, diagnostics);
     let unit = check::check(&forms, sources, diagnostics)?;
+    bindings::check_names(&unit, diagnostics);
     if diagnostics.has_errors() {
         return None;
     }

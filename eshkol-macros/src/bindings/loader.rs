@@ -35,7 +35,6 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
             methods.insert(method).then(|| {
                 quote! {
                     #docs
-                    #[must_use]
                     pub fn #ident(self, entries: u32) -> Self {
                         Self { loader: self.loader.max_entries(#symbol, entries) }
                     }
@@ -57,7 +56,6 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
             let docs = doc(global.doc.as_deref(), &format!("The value that the global `{}` starts with.", global.name));
             quote! {
                 #docs
-                #[must_use]
                 pub fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
                     Self { loader: self.loader.global::<#ty>(#symbol, value) }
                 }
@@ -77,7 +75,6 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
             #(#globals)*
             #(#maps)*
             /// The directory, in a `bpf` file system, for the maps that are `(pinning :by-name)`.
-            #[must_use]
             pub fn pin(self, directory: impl ::core::convert::AsRef<::std::path::Path>) -> Self {
                 Self { loader: self.loader.pin(directory) }
             }

@@ -100,9 +100,7 @@ fn is_keyword(name: &str) -> bool {
 /// Documentation: the `;;;` text or, since some crates insist that everything has some, `otherwise`.
 pub(super) fn doc(text: Option<&str>, otherwise: &str) -> TokenStream {
     let lines = text.unwrap_or(otherwise).lines();
-    // A space as after `///`, or Markdown would take indented text for code where the next line has more.
-    let lines =
-        lines.map(|line| if line.is_empty() || line.starts_with(' ') { line.to_owned() } else { format!(" {line}") });
+    let lines = lines.map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
     quote! { #(#[doc = #lines])* }
 }
 
@@ -122,6 +120,6 @@ mod tests {
     #[test]
     fn docs_keep_their_lines() {
         let tokens = doc(Some("one\n\n  two"), "").to_string();
-        assert_eq!(tokens, "# [doc = \" one\"] # [doc = \"\"] # [doc = \"  two\"]");
+        assert_eq!(tokens, "# [doc = \" one\"] # [doc = \"\"] # [doc = \"   two\"]");
     }
 }

@@ -11,39 +11,45 @@ use quote::quote;
 
 use super::Input;
 
-/// `spec()` of the unit's struct, with an object for each byte order.
+/// `spec()` of the unit's struct. What depends on the byte order is there for both, and rustc picks.
 pub(super) fn spec(input: Input<'_>) -> TokenStream {
-    let (little, big) = (statics(input, input.little), statics(input, input.big));
+    let unit = input.unit();
+    let (little, big) = (code(input, input.little), code(input, input.big));
+    let name = &*unit.name;
+    let (major, minor) = (unit.min_kernel.major, unit.min_kernel.minor);
+    let maps = unit.maps.values().map(|map| map_spec(input, map));
+    let programs = unit.programs.iter().enumerate().map(|(index, program)| program_spec(input, index, program));
+    let globals = unit.globals.iter().map(|(id, global)| global_spec(input, id, global));
     quote! {
         /// The compiled unit as data. Its `object` is an ELF file that any loader takes.
         pub fn spec() -> &'static ::eshkol::spec::UnitSpec {
             #[cfg(target_endian = "little")]
-            { #little }
+            mod code { #little }
             #[cfg(target_endian = "big")]
-            { #big }
+            mod code { #big }
+            static SPEC: ::eshkol::spec::UnitSpec = ::eshkol::spec::UnitSpec {
+                name: #name,
+                object: &code::OBJECT.0,
+                min_kernel: (#major, #minor),
+                maps: &[#(#maps),*],
+                programs: &[#(#programs),*],
+                globals: &[#(#globals),*],
+            };
+            &SPEC
         }
     }
 }
 
-fn statics(input: Input<'_>, output: &Output) -> TokenStream {
-    let unit = &output.unit;
+/// The object, and for each program the source of its instructions.
+fn code(input: Input<'_>, output: &Output) -> TokenStream {
     let (length, object) = (output.object.len(), Literal::byte_string(&output.object));
-    let name = &*unit.name;
-    let (major, minor) = (unit.min_kernel.major, unit.min_kernel.minor);
-    let maps = unit.maps.values().map(|map| map_spec(input, map));
-    let programs = unit.programs.iter().zip(&output.programs).map(|(program, code)| program_spec(input, program, code));
-    let globals = unit.globals.iter().map(|(id, global)| global_spec(input, output, id, global));
+    let lines = output.unit.programs.iter().zip(&output.programs).map(|(program, code)| {
+        let lines = lines(input, program, code);
+        quote!(&[#(#lines),*])
+    });
     quote! {
-        static OBJECT: ::eshkol::__private::Aligned<#length> = ::eshkol::__private::Aligned(*#object);
-        static SPEC: ::eshkol::__private::UnitSpec = ::eshkol::__private::UnitSpec {
-            name: #name,
-            object: &OBJECT.0,
-            min_kernel: (#major, #minor),
-            maps: &[#(#maps),*],
-            programs: &[#(#programs),*],
-            globals: &[#(#globals),*],
-        };
-        &SPEC
+        pub(super) static OBJECT: ::eshkol::__private::Aligned<#length> = ::eshkol::__private::Aligned(*#object);
+        pub(super) const LINES: &[&[::eshkol::spec::LineSpec]] = &[#(#lines),*];
     }
 }
 
@@ -54,7 +60,7 @@ fn map_spec(input: Input<'_>, map: &Map) -> TokenStream {
     let (key_size, value_size) = (types.size(&map.key).saturating_add(prefix), types.size(&map.value));
     let Map { max_entries, flags, pin_by_name, .. } = map;
     quote! {
-        ::eshkol::__private::MapSpec {
+        ::eshkol::spec::MapSpec {
             name: #name,
             symbol: #symbol,
             kind: #kind,
@@ -67,39 +73,45 @@ fn map_spec(input: Input<'_>, map: &Map) -> TokenStream {
     }
 }
 
-fn program_spec(input: Input<'_>, program: &Program, code: &Code) -> TokenStream {
-    let (name, symbol, program_type) = (&*program.entry.name, &code.name, program.program_type.keyword());
+fn program_spec(input: Input<'_>, index: usize, program: &Program) -> TokenStream {
+    let (name, symbol) = (&*program.entry.name, symbol(&program.entry.name));
+    let program_type = program.program_type.keyword();
     let attach_points = program.attach_points.iter().map(|(point, _)| &**point);
-    let source = program.entry.name_span.source;
-    let file = &input.sources.get(source).name;
-    // What comes from another text (the prelude) is shown where it was last in this one.
-    let lines = code.lines.iter().filter(|line| line.span.source == source).map(|line| {
-        let (instruction, place) = (line.instruction, input.sources.location(line.span));
-        let (line, column, text) = (place.line, place.column, input.sources.line_text(line.span).trim());
-        quote!(::eshkol::__private::LineSpec { instruction: #instruction, line: #line, column: #column, text: #text })
-    });
+    let file = &input.sources.get(program.entry.name_span.source).name;
     quote! {
-        ::eshkol::__private::ProgramSpec {
+        ::eshkol::spec::ProgramSpec {
             name: #name,
             symbol: #symbol,
             program_type: #program_type,
             attach_points: &[#(#attach_points),*],
             file: #file,
-            lines: &[#(#lines),*],
+            lines: code::LINES[#index],
         }
     }
 }
 
-fn global_spec(input: Input<'_>, output: &Output, id: GlobalId, global: &Global) -> TokenStream {
+fn lines(input: Input<'_>, program: &Program, code: &Code) -> Vec<TokenStream> {
+    let source = program.entry.name_span.source;
+    // What comes from another text (the prelude) is shown where it was last in this one.
+    let lines = code.lines.iter().filter(|line| line.span.source == source);
+    let lines = lines.map(|line| {
+        let (instruction, place) = (line.instruction, input.sources.location(line.span));
+        let (line, column, text) = (place.line, place.column, input.sources.line_text(line.span).trim());
+        quote!(::eshkol::spec::LineSpec { instruction: #instruction, line: #line, column: #column, text: #text })
+    });
+    lines.collect()
+}
+
+fn global_spec(input: Input<'_>, id: GlobalId, global: &Global) -> TokenStream {
     let (name, symbol, size) = (&*global.name, symbol(&global.name), input.unit().types.size(&global.ty));
-    let (section, offset) = *output.module.globals.places.at(id);
+    let (section, offset) = *input.little.module.globals.places.at(id);
     let section = match section {
         GlobalSection::Rodata => ".rodata",
         GlobalSection::Data => ".data",
         GlobalSection::Bss => ".bss",
     };
     quote! {
-        ::eshkol::__private::GlobalSpec {
+        ::eshkol::spec::GlobalSpec {
             name: #name,
             symbol: #symbol,
             section: #section,

@@ -1,7 +1,7 @@
 //! The struct that stands for a loaded unit.
 
-use eshkol_core::bpf::Code;
-use eshkol_core::check::typed::{Map, Program};
+use eshkol_core::bindings::symbol;
+use eshkol_core::check::typed::Map;
 use eshkol_core::kernel::{MapKind, ProgramType};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -69,7 +69,7 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
     let unit = input.unit();
     let maps = unit.maps.values().map(|map| {
         let name = input.value_ident(&map.name, Some(map.span));
-        let symbol = eshkol_core::bindings::symbol(&map.name);
+        let symbol = symbol(&map.name);
         Handle {
             docs: doc(map.doc.as_deref(), &format!("The map `{}`.", map.name)),
             ty: map_type(input, map),
@@ -77,17 +77,17 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
             name,
         }
     });
-    let programs = programs(input).map(|(program, code)| Handle {
-        docs: doc(program.doc.as_deref(), &format!("The program `{}`.", program.entry.name)),
-        name: input.value_ident(&code.name, Some(program.entry.name_span)),
-        ty: program_type(program.program_type),
-        taken: {
-            let symbol = &code.name;
-            quote!(loaded.program(#symbol)?)
-        },
+    let programs = unit.programs.iter().map(|program| {
+        let symbol = symbol(&program.entry.name);
+        Handle {
+            docs: doc(program.doc.as_deref(), &format!("The program `{}`.", program.entry.name)),
+            name: input.value_ident(&program.entry.name, Some(program.entry.name_span)),
+            ty: program_type(program.program_type),
+            taken: quote!(loaded.program(#symbol)?),
+        }
     });
     let globals = unit.globals.values().filter(|global| global.mutable).map(|global| {
-        let symbol = eshkol_core::bindings::symbol(&global.name);
+        let symbol = symbol(&global.name);
         let ty = input.data_type(&global.ty);
         Handle {
             docs: doc(global.doc.as_deref(), &format!("The global `{}`.", global.name)),
@@ -97,11 +97,6 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
         }
     });
     maps.chain(programs).chain(globals).collect()
-}
-
-/// Every program with its code.
-fn programs(input: Input<'_>) -> impl Iterator<Item = (&Program, &Code)> {
-    input.unit().programs.iter().zip(&input.little.programs)
 }
 
 /// The handle on a map.
@@ -128,8 +123,8 @@ fn program_type(program_type: ProgramType) -> TokenStream {
 
 /// `attach_all`, where some program says where it belongs.
 fn attach_all(input: Input<'_>) -> Option<TokenStream> {
-    let attachable = programs(input).filter(|(program, _)| !program.attach_points.is_empty());
-    let names: Vec<_> = attachable.map(|(_, code)| input.value_ident(&code.name, None)).collect();
+    let attachable = input.unit().programs.iter().filter(|program| !program.attach_points.is_empty());
+    let names: Vec<_> = attachable.map(|program| input.value_ident(&program.entry.name, None)).collect();
     (!names.is_empty()).then(|| {
         quote! {
             /// Attaches every program to its declared attach points; all of them or, when one fails, none.
