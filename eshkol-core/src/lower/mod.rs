@@ -1,6 +1,26 @@
 //! Lowering: typed tree → SSA. Never fails.
+//!
+//! What the checker guarantees ([`typed`]) is taken for granted; where it is broken all the same, the result is code that
+//! does something harmless, never a panic.
+//!
+//! One traversal, aimed at a destination: [`function`] says where the value of an expression in tail position goes (a
+//! block that takes it, two blocks for the two outcomes of a test, the caller), so that choices nested in tests or in
+//! each other's branches become jumps and no values. [`expression`] is what remains: expressions whose value is wanted
+//! here. Every instruction carries the span of the expression it comes from.
 
+mod arithmetic;
+mod call;
+mod expression;
+mod function;
 pub mod global;
+mod loops;
+mod memory;
+mod packet;
+mod place;
+mod stack;
+mod test;
+#[cfg(test)]
+mod tests;
 
 use crate::arena::Arena;
 use crate::check::typed;
@@ -27,6 +47,10 @@ impl Module {
 }
 
 /// Lowers a unit.
-pub fn lower(_unit: &typed::Unit, _endianness: Endianness) -> Module {
-    Module { programs: Vec::new(), functions: Arena::new(), globals: GlobalLayout::default() }
+pub fn lower(unit: &typed::Unit, endianness: Endianness) -> Module {
+    let globals = GlobalLayout::new(unit, endianness);
+    let lower = |function| function::lower(unit, function, &globals, endianness);
+    let programs = unit.programs.iter().map(|program| lower(&program.entry)).collect();
+    let functions = unit.functions.values().map(lower).collect();
+    Module { programs, functions, globals }
 }

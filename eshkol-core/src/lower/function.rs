@@ -1,0 +1,395 @@
+//! One function: its locals, and where the values of its expressions go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::GlobalLayout;
+use super::loops::ActiveLoop;
+use super::packet::Parsed;
+use super::stack::SpillSlots;
+use crate::arena::{Arena, Id as _};
+use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, Region, Type, Unit};
+use crate::compile::Endianness;
+use crate::ir::{Block, Condition, Function, FunctionBuilder, Slot, Value, ValueType, Variable};
+use crate::source::Span;
+
+/// The words of a value: none, one, or several.
+pub(super) type Words = Vec<Value>;
+
+/// The state while a function is lowered.
+pub(super) struct FunctionLowering<'u> {
+    pub(super) unit: &'u Unit,
+    pub(super) globals: &'u GlobalLayout,
+    pub(super) endianness: Endianness,
+    pub(super) builder: FunctionBuilder,
+    pub(super) loops: Arena<LoopId, Option<ActiveLoop>>,
+    /// The memory of each [`ExprKind::Allocate`] (by its address), since unrolling may lower it more than once.
+    pub(super) allocations: BTreeMap<*const Expr, Slot>,
+    pub(super) spills: SpillSlots,
+    source: &'u typed::Function,
+    bindings: Arena<LocalId, Binding>,
+    /// Blocks that a reachable block jumps to.
+    reached: BTreeSet<Block>,
+    /// Whether control can't come to where instructions go now.
+    unreachable: bool,
+}
+
+/// What a local stands for.
+#[derive(Clone, Debug)]
+enum Binding {
+    /// Values that stay.
+    Words(Words),
+    /// Variables that change.
+    Variables(Vec<Variable>),
+    /// A header that is there if the packet is long enough; whether it is, is asked where it is tested.
+    Parsed(Parsed),
+}
+
+/// Where control goes with the value of an expression.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Destination {
+    /// To a block, with the words for its parameters (none for a block without, whatever the value).
+    Join(Block),
+    /// To one of two blocks.
+    Test {
+        /// Where the value is true.
+        then: Block,
+        /// Where it is false.
+        otherwise: Block,
+    },
+    /// To the caller.
+    Return,
+}
+
+/// Lowers a function.
+pub(super) fn lower(
+    unit: &Unit,
+    source: &typed::Function,
+    globals: &GlobalLayout,
+    endianness: Endianness,
+) -> Function {
+    let mut lowering = FunctionLowering {
+        unit,
+        globals,
+        endianness,
+        builder: FunctionBuilder::new(symbol(source), source.name_span),
+        loops: source.loops.ids().map(|_| None).collect(),
+        allocations: BTreeMap::new(),
+        spills: SpillSlots::default(),
+        source,
+        bindings: source.locals.ids().map(|_| Binding::Words(Words::new())).collect(),
+        reached: BTreeSet::new(),
+        unreachable: false,
+    };
+    let entry = lowering.builder.entry();
+    let parameters: Vec<(LocalId, Words)> = source
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let types = lowering.local(*parameter).map(|local| parameter_types(&local.ty)).unwrap_or_default();
+            (*parameter, types.into_iter().map(|ty| lowering.builder.append_param(entry, ty)).collect())
+        })
+        .collect();
+    for (parameter, words) in parameters {
+        lowering.bind(parameter, words);
+    }
+    lowering.deliver(&source.body, Destination::Return);
+    lowering.builder.finish()
+}
+
+/// A C identifier for a function.
+fn symbol(function: &typed::Function) -> String {
+    function.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// The types of the words of a value.
+pub(super) fn word_types(ty: &Type) -> Vec<ValueType> {
+    match ty {
+        Type::Unit | Type::Never => Vec::new(),
+        Type::Scalar(_) | Type::Verdict(_) => vec![ValueType::Int],
+        Type::Ipv6 => vec![ValueType::Int, ValueType::Int],
+        Type::Ref(reference) | Type::Optional(reference) => vec![pointer_type(reference.region)],
+        Type::Cursor => vec![ValueType::Packet],
+        Type::Context(_) => vec![ValueType::Context],
+        Type::Values(parts) => parts.iter().flat_map(word_types).collect(),
+    }
+}
+
+/// The types of the words of a parameter: what is on the caller's stack is not in this function's frame.
+fn parameter_types(ty: &Type) -> Vec<ValueType> {
+    let mut types = word_types(ty);
+    types.iter_mut().filter(|ty| **ty == ValueType::Stack).for_each(|ty| *ty = ValueType::Memory);
+    types
+}
+
+fn pointer_type(region: Region) -> ValueType {
+    match region {
+        Region::MapValue => ValueType::MapValue,
+        Region::Stack => ValueType::Stack,
+        Region::Packet => ValueType::Packet,
+        Region::Global => ValueType::Global,
+        Region::RingBuffer => ValueType::RingBuffer,
+    }
+}
+
+impl FunctionLowering<'_> {
+    // Blocks.
+
+    /// Ends the current block, if control comes to its end.
+    pub(super) fn jump(&mut self, block: Block, arguments: &[Value], span: Span) {
+        if !self.unreachable {
+            self.builder.jump(block, arguments, span);
+            self.reached.insert(block);
+            self.unreachable = true;
+        }
+    }
+
+    /// Ends the current block, if control comes to its end.
+    pub(super) fn branch(
+        &mut self,
+        condition: Condition,
+        lhs: Value,
+        rhs: Value,
+        then: Block,
+        otherwise: Block,
+        span: Span,
+    ) {
+        if !self.unreachable {
+            self.builder.branch(condition, lhs, rhs, (then, &[]), (otherwise, &[]), span);
+            self.reached.extend([then, otherwise]);
+            self.unreachable = true;
+        }
+    }
+
+    /// Ends the current block, if control comes to its end.
+    pub(super) fn ret(&mut self, value: Value, span: Span) {
+        if !self.unreachable {
+            self.builder.ret(value, span);
+            self.unreachable = true;
+        }
+    }
+
+    /// Whether control can't come to where instructions go now.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.unreachable
+    }
+
+    /// Goes on in a block. Whether anything jumps to it.
+    pub(super) fn enter(&mut self, block: Block) -> bool {
+        self.builder.switch_to(block);
+        self.unreachable = !self.reached.contains(&block);
+        !self.unreachable
+    }
+
+    /// Goes on in a block to which all jumps were made. Whether there are any.
+    pub(super) fn enter_sealed(&mut self, block: Block) -> bool {
+        self.builder.seal_block(block);
+        self.enter(block)
+    }
+
+    // Locals.
+
+    fn local(&self, local: LocalId) -> Option<&typed::Local> {
+        self.source.locals.get(local)
+    }
+
+    /// The types of the words of a local.
+    pub(super) fn local_types(&self, local: LocalId) -> Vec<ValueType> {
+        self.local(local).map(|local| word_types(&local.ty)).unwrap_or_default()
+    }
+
+    /// What is known of a loop.
+    pub(super) fn loop_facts(&self, id: LoopId) -> Option<typed::Loop> {
+        self.source.loops.get(id).cloned()
+    }
+
+    fn is_mutated(&self, local: LocalId) -> bool {
+        self.local(local).is_some_and(|local| local.mutated)
+    }
+
+    /// The header that a local stands for, before it is known to be there.
+    pub(super) fn parsed_local(&self, local: LocalId) -> Option<Parsed> {
+        match self.bindings.get(local) {
+            Some(Binding::Parsed(parsed)) => Some(*parsed),
+            _ => None,
+        }
+    }
+
+    fn set_binding(&mut self, local: LocalId, binding: Binding) {
+        if local.index() < self.bindings.len() {
+            *self.bindings.at_mut(local) = binding;
+        }
+    }
+
+    /// Begins the life of a local.
+    pub(super) fn bind(&mut self, local: LocalId, words: Words) {
+        if self.is_mutated(local) {
+            let types = words.iter().map(|word| self.builder.function().value_type(*word)).collect();
+            let variables = self.declare(types);
+            for (variable, word) in variables.iter().zip(words) {
+                self.builder.def_var(*variable, word);
+            }
+            self.set_binding(local, Binding::Variables(variables));
+        } else {
+            self.set_binding(local, Binding::Words(words));
+        }
+    }
+
+    /// Begins the life of a local with the value of an expression.
+    fn bind_expression(&mut self, local: LocalId, value: &Expr) {
+        if !self.is_mutated(local)
+            && let ExprKind::Parse { context, cursor, size } = &value.kind
+        {
+            let parsed = self.parse(context, cursor, *size, value.span);
+            self.set_binding(local, Binding::Parsed(parsed));
+        } else {
+            let words = self.words(value);
+            self.bind(local, words);
+        }
+    }
+
+    /// Begins the lives of locals with the parts of a value.
+    fn bind_values(&mut self, locals: &[LocalId], value: &Expr) {
+        let mut words = self.words(value).into_iter();
+        for local in locals {
+            let count = self.local_types(*local).len();
+            let part = words.by_ref().take(count).collect();
+            self.bind(*local, part);
+        }
+    }
+
+    /// New variables.
+    pub(super) fn declare(&mut self, types: Vec<ValueType>) -> Vec<Variable> {
+        types.into_iter().map(|ty| self.builder.declare_variable(ty)).collect()
+    }
+
+    /// What a local is now.
+    pub(super) fn read_local(&mut self, local: LocalId, span: Span) -> Words {
+        match self.bindings.get(local) {
+            Some(Binding::Words(words)) => words.clone(),
+            Some(Binding::Variables(variables)) => {
+                let variables = variables.clone();
+                variables.into_iter().map(|variable| self.builder.use_var(variable)).collect()
+            }
+            Some(Binding::Parsed(parsed)) => {
+                let parsed = *parsed;
+                vec![self.parsed_or_null(parsed, span)]
+            }
+            None => Words::new(),
+        }
+    }
+
+    /// Changes a local.
+    pub(super) fn set_local(&mut self, local: LocalId, words: Words) {
+        match self.bindings.get(local) {
+            Some(Binding::Variables(variables)) => {
+                let variables = variables.clone();
+                for (variable, word) in variables.into_iter().zip(words) {
+                    self.builder.def_var(variable, word);
+                }
+            }
+            _ => self.set_binding(local, Binding::Words(words)),
+        }
+    }
+
+    // Control.
+
+    /// What comes before the value of a `Let` or `Seq`, and then the expression whose value it is.
+    pub(super) fn prefix<'e>(&mut self, mut expression: &'e Expr) -> &'e Expr {
+        loop {
+            match &expression.kind {
+                ExprKind::Let { local, value, body } => {
+                    self.bind_expression(*local, value);
+                    expression = body;
+                }
+                ExprKind::LetValues { locals, value, body } => {
+                    self.bind_values(locals, value);
+                    expression = body;
+                }
+                ExprKind::Seq(expressions) => match expressions.split_last() {
+                    Some((last, before)) => {
+                        before.iter().for_each(|expression| self.effect(expression));
+                        expression = last;
+                    }
+                    None => return expression,
+                },
+                _ => return expression,
+            }
+        }
+    }
+
+    /// Does what an expression does, and drops its value.
+    pub(super) fn effect(&mut self, expression: &Expr) {
+        let expression = self.prefix(expression);
+        match &expression.kind {
+            ExprKind::If { .. } | ExprKind::Loop { .. } => {
+                let join = self.builder.create_block();
+                self.deliver(expression, Destination::Join(join));
+                self.enter_sealed(join);
+            }
+            _ => drop(self.words(expression)),
+        }
+    }
+
+    /// Lowers an expression whose value goes to `destination`. Where control is afterwards is up to the caller.
+    pub(super) fn deliver(&mut self, expression: &Expr, destination: Destination) {
+        let expression = self.prefix(expression);
+        if self.unreachable {
+            return;
+        }
+        match &expression.kind {
+            ExprKind::If { test, then, otherwise } => self.choice(test, then, otherwise, destination),
+            ExprKind::Loop { id, variables, body } => {
+                self.lower_loop(*id, variables, body, destination, expression.span);
+            }
+            ExprKind::Continue { id, arguments } => self.next_round(*id, arguments, expression.span),
+            _ => match destination {
+                Destination::Join(block) => {
+                    let words = self.words(expression);
+                    self.join(block, words, expression.span);
+                }
+                Destination::Test { then, otherwise } => self.leaf_test(expression, then, otherwise),
+                Destination::Return => {
+                    let word = self.word(expression);
+                    self.ret(word, expression.span);
+                }
+            },
+        }
+    }
+
+    /// Jumps to a block with as many words as it has parameters.
+    fn join(&mut self, block: Block, words: Words, span: Span) {
+        let params = self.builder.function().blocks.at(block).params.clone();
+        let mut words = words.into_iter();
+        let mut arguments = Words::new();
+        for param in params {
+            let ty = self.builder.function().value_type(param);
+            arguments.push(words.next().unwrap_or_else(|| self.builder.null(ty, span)));
+        }
+        self.jump(block, &arguments, span);
+    }
+
+    fn choice(&mut self, test: &Expr, then: &Expr, otherwise: &Expr, destination: Destination) {
+        let branches = [then, otherwise].map(|branch| (branch, self.direct_target(branch, destination)));
+        let [then, otherwise] =
+            branches.map(|(branch, direct)| (branch, direct, direct.unwrap_or_else(|| self.builder.create_block())));
+        self.test(test, then.2, otherwise.2);
+        for (branch, direct, block) in [then, otherwise] {
+            if direct.is_none() && self.enter_sealed(block) {
+                self.deliver(branch, destination);
+            }
+        }
+    }
+
+    /// The block to which a branch would jump at once.
+    fn direct_target(&self, branch: &Expr, destination: Destination) -> Option<Block> {
+        match (&branch.kind, destination) {
+            (ExprKind::Unit | ExprKind::Constant(_), Destination::Join(block)) => {
+                self.builder.function().blocks.at(block).params.is_empty().then_some(block)
+            }
+            (ExprKind::Constant(number), Destination::Test { then, otherwise }) => {
+                Some(if *number == 0 { otherwise } else { then })
+            }
+            _ => None,
+        }
+    }
+}

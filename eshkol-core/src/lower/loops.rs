@@ -1,0 +1,169 @@
+//! Loops: written out, or with a jump back that the kernel's verifier follows round by round.
+
+use super::function::{Destination, FunctionLowering, Words};
+use crate::check::typed::{Expr, LocalId, Loop, LoopId};
+use crate::ir::{Block, ValueType, Variable};
+use crate::source::Span;
+
+/// A loop whose body is being lowered.
+#[derive(Clone, Debug)]
+pub(super) enum ActiveLoop {
+    /// The next round is a jump back.
+    Back {
+        /// Where to.
+        header: Block,
+        /// What the words of the loop's variables are.
+        types: Vec<ValueType>,
+    },
+    /// The next round is the next copy of the body.
+    Unrolled {
+        /// Where it begins, once something goes there.
+        next: Option<Block>,
+        /// What the loop's variables become, word by word.
+        variables: Vec<Variable>,
+        /// The words that each `Continue` gave.
+        rounds: Vec<Words>,
+    },
+}
+
+impl FunctionLowering<'_> {
+    pub(super) fn lower_loop(
+        &mut self,
+        id: LoopId,
+        variables: &[(LocalId, Expr)],
+        body: &Expr,
+        destination: Destination,
+        span: Span,
+    ) {
+        let locals: Vec<(LocalId, Vec<ValueType>)> =
+            variables.iter().map(|(local, _)| (*local, self.local_types(*local))).collect();
+        let mut words = Words::new();
+        for ((_, initial), (_, types)) in variables.iter().zip(&locals) {
+            let initial = self.words(initial);
+            self.extend_words(&mut words, initial, types, span);
+        }
+        match self.loop_facts(id) {
+            Some(Loop { unroll: true, trips }) => self.unroll(id, &locals, words, trips, body, destination, span),
+            _ => self.turn(id, &locals, &words, body, destination, span),
+        }
+    }
+
+    fn turn(
+        &mut self,
+        id: LoopId,
+        locals: &[(LocalId, Vec<ValueType>)],
+        initial: &Words,
+        body: &Expr,
+        destination: Destination,
+        span: Span,
+    ) {
+        let header = self.builder.create_block();
+        let types: Vec<ValueType> = locals.iter().flat_map(|(_, types)| types.iter().copied()).collect();
+        let params: Words = types.iter().map(|ty| self.builder.append_param(header, *ty)).collect();
+        self.jump(header, initial, span);
+        self.enter(header);
+        self.bind_variables(locals, params);
+        let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types }));
+        self.deliver(body, destination);
+        self.set_loop(id, outer);
+        self.builder.seal_block(header);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a loop has that many parts")]
+    fn unroll(
+        &mut self,
+        id: LoopId,
+        locals: &[(LocalId, Vec<ValueType>)],
+        initial: Words,
+        trips: u64,
+        body: &Expr,
+        destination: Destination,
+        span: Span,
+    ) {
+        let variables = self.declare(locals.iter().flat_map(|(_, types)| types.iter().copied()).collect());
+        let mut words = initial;
+        for _ in 0..trips.max(1) {
+            self.bind_variables(locals, words);
+            let active = ActiveLoop::Unrolled { next: None, variables: variables.clone(), rounds: Vec::new() };
+            let outer = self.set_loop(id, Some(active));
+            self.deliver(body, destination);
+            let Some(ActiveLoop::Unrolled { next: Some(next), rounds, .. }) = self.set_loop(id, outer) else {
+                return;
+            };
+            self.enter_sealed(next);
+            words = self.merged(&variables, &rounds, span);
+        }
+        // There is no round after the last.
+        let zero = self.constant(0, span);
+        self.ret(zero, span);
+    }
+
+    /// What the variables are at the start of a round. What is the same number on all ways stays a number.
+    fn merged(&mut self, variables: &[Variable], rounds: &[Words], span: Span) -> Words {
+        let mut words = Words::new();
+        for (position, variable) in variables.iter().enumerate() {
+            let mut numbers = rounds.iter().map(|round| round.get(position).and_then(|word| self.number(*word)));
+            let first = numbers.next().flatten();
+            let is_pointer = rounds.first().and_then(|round| round.get(position)).is_some_and(|word| {
+                self.builder.function().value_type(*word) != ValueType::Int
+            });
+            words.push(match first {
+                Some(number) if !is_pointer && numbers.all(|other| other == Some(number)) => {
+                    self.constant(number, span)
+                }
+                _ => self.builder.use_var(*variable),
+            });
+        }
+        words
+    }
+
+    /// The next round of a loop.
+    pub(super) fn next_round(&mut self, id: LoopId, arguments: &[Expr], span: Span) {
+        let values: Vec<Words> = arguments.iter().map(|argument| self.words(argument)).collect();
+        let words: Words = values.into_iter().flatten().collect();
+        if self.is_unreachable() {
+            return;
+        }
+        match self.loops.get(id).cloned().flatten() {
+            Some(ActiveLoop::Back { header, types }) => {
+                let mut given = Words::new();
+                self.extend_words(&mut given, words, &types, span);
+                self.jump(header, &given, span);
+            }
+            Some(ActiveLoop::Unrolled { next, variables, mut rounds }) => {
+                let block = next.unwrap_or_else(|| self.builder.create_block());
+                for (variable, word) in variables.iter().zip(&words) {
+                    self.builder.def_var(*variable, *word);
+                }
+                self.jump(block, &[], span);
+                rounds.push(words);
+                self.set_loop(id, Some(ActiveLoop::Unrolled { next: Some(block), variables, rounds }));
+            }
+            None => {
+                let zero = self.constant(0, span);
+                self.ret(zero, span);
+            }
+        }
+    }
+
+    /// Binds the variables of a loop to their words.
+    fn bind_variables(&mut self, locals: &[(LocalId, Vec<ValueType>)], words: Words) {
+        let mut words = words.into_iter();
+        for (local, types) in locals {
+            let part = words.by_ref().take(types.len()).collect();
+            self.bind(*local, part);
+        }
+    }
+
+    /// Appends as many words as there are types.
+    fn extend_words(&mut self, words: &mut Words, value: Words, types: &[ValueType], span: Span) {
+        let mut value = value.into_iter();
+        for ty in types {
+            words.push(value.next().unwrap_or_else(|| self.builder.null(*ty, span)));
+        }
+    }
+
+    fn set_loop(&mut self, id: LoopId, active: Option<ActiveLoop>) -> Option<ActiveLoop> {
+        if self.loops.get(id).is_some() { std::mem::replace(self.loops.at_mut(id), active) } else { None }
+    }
+}

@@ -1,0 +1,124 @@
+//! Places: an address in memory, and what is known of its alignment.
+
+use super::function::FunctionLowering;
+use crate::check::typed::{Expr, ExprKind, Place, Region, Type};
+use crate::ir::{ArithmeticOp, Op, Value};
+use crate::source::Span;
+
+/// Beyond this many bytes an offset is added to the base, so that what is left fits an instruction (16 bits) with room
+/// for the parts of what is there.
+const MAXIMUM_OFFSET: u32 = 0x3fff;
+
+/// An alignment to which no access has to be cut.
+const ANY: u32 = 8;
+
+/// An address.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Address {
+    /// A pointer.
+    pub(super) base: Value,
+    /// Bytes to add.
+    pub(super) offset: u32,
+    /// What the whole is to be taken for a multiple of: 8 where the kernel doesn't ask, which it does on the stack only.
+    pub(super) align: u32,
+}
+
+impl Address {
+    /// So many bytes further on.
+    pub(super) fn plus(self, bytes: u32) -> Self {
+        Self { offset: self.offset.saturating_add(bytes), align: align_at(self.align, bytes), ..self }
+    }
+
+    /// The offset, as instructions have it.
+    pub(super) fn instruction_offset(self) -> i32 {
+        i32::try_from(self.offset).unwrap_or(0)
+    }
+}
+
+/// What `address + bytes` is a multiple of, where `address` is a multiple of `align`.
+pub(super) fn align_at(align: u32, bytes: u32) -> u32 {
+    if bytes == 0 { align } else { align.min(1_u32.checked_shl(bytes.trailing_zeros()).unwrap_or(align)) }
+}
+
+impl FunctionLowering<'_> {
+    /// The address of a place.
+    pub(super) fn place(&mut self, place: &Place, span: Span) -> Address {
+        let (base, mut offset) = self.base(&place.base);
+        offset = offset.saturating_add(place.offset);
+        let index = place.index.as_ref().map(|(index, scale)| (self.word(index), *scale));
+        let mut address = self.address(base, offset, &place.base.ty, place.align);
+        if let Some((index, scale)) = index {
+            match self.number(index) {
+                Some(number) => {
+                    let bytes = number.saturating_mul(u64::from(scale));
+                    address.offset = address.offset.saturating_add(u32::try_from(bytes).unwrap_or(0));
+                }
+                None => {
+                    let distance = self.scaled(index, scale, span);
+                    address.base = self.builder.binary(ArithmeticOp::Add, address.base, distance, span);
+                }
+            }
+            address.align = if is_on_stack(&place.base.ty) { place.align.clamp(1, ANY) } else { ANY };
+        }
+        self.within_reach(address, span)
+    }
+
+    /// The address of what is `offset` bytes behind a reference of a type; `align` is what is known of it otherwise.
+    fn address(&self, base: Value, offset: u32, ty: &Type, align: u32) -> Address {
+        let align = if is_on_stack(ty) { self.slot_align(base, offset).max(align).clamp(1, ANY) } else { ANY };
+        Address { base, offset, align }
+    }
+
+    /// The address that is the value of a reference.
+    pub(super) fn referenced(&mut self, reference: &Expr, align: u32) -> Address {
+        let (base, offset) = self.base(reference);
+        let address = self.address(base, offset, &reference.ty, align);
+        self.within_reach(address, reference.span)
+    }
+
+    /// The value of a reference, as a pointer and bytes to add: parts of parts make no instructions.
+    fn base(&mut self, reference: &Expr) -> (Value, u32) {
+        let reference = self.prefix(reference);
+        match &reference.kind {
+            ExprKind::Address(Place { base, offset, index: None, .. }) => {
+                let (base, outer) = self.base(base);
+                (base, outer.saturating_add(*offset))
+            }
+            ExprKind::Present(optional) => self.base(optional),
+            _ => (self.word(reference), 0),
+        }
+    }
+
+    fn within_reach(&mut self, address: Address, span: Span) -> Address {
+        if address.offset <= MAXIMUM_OFFSET {
+            return address;
+        }
+        let offset = u64::from(address.offset);
+        let base = self.arithmetic_constant(ArithmeticOp::Add, address.base, offset, span);
+        Address { base, offset: 0, ..address }
+    }
+
+    /// An address as one word.
+    pub(super) fn pointer(&mut self, address: Address, span: Span) -> Value {
+        self.arithmetic_constant(ArithmeticOp::Add, address.base, u64::from(address.offset), span)
+    }
+
+    /// What an address in a slot of this function is a multiple of; 1 where it is no such address.
+    fn slot_align(&self, pointer: Value, offset: u32) -> u32 {
+        let function = self.builder.function();
+        match function.defining_op(pointer) {
+            Some(Op::SlotAddress(slot)) => align_at(function.slots.at(*slot).align, offset),
+            Some(Op::Binary(ArithmeticOp::Add, _, base, distance)) => {
+                match self.number(*distance).and_then(|bytes| u32::try_from(bytes).ok()) {
+                    Some(bytes) => self.slot_align(*base, offset.saturating_add(bytes)),
+                    None => 1,
+                }
+            }
+            _ => 1,
+        }
+    }
+}
+
+fn is_on_stack(ty: &Type) -> bool {
+    matches!(ty, Type::Ref(reference) | Type::Optional(reference) if reference.region == Region::Stack)
+}
