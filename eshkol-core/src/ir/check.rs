@@ -3,7 +3,7 @@
 //! Invariants of a well-formed function, for the blocks that can be reached:
 //!
 //! 1. Nothing jumps to the entry, which has at most five parameters. A jump gives one argument for each parameter of the
-//!    block it goes to, of the parameter's type; for a pointer, the number 0 will do, too.
+//!    block it goes to, of the parameter's type; for a pointer, the number 0 will do, too, and for `memory` any pointer.
 //! 2. Every block has a terminator: one that jumps to itself unconditionally has been forgotten.
 //! 3. A value is made in one place, which is the one its `def` names, and that place dominates every use.
 //! 4. Loads, atomics with fetch, calls and everything pure make a value; stores do not.
@@ -240,7 +240,8 @@ impl Checker<'_> {
             }
             for (param, argument) in params.iter().zip(&target.arguments) {
                 let (wanted, given) = (self.ty(*param), self.ty(*argument));
-                if wanted != given && function.constant(*argument) != Some(0) {
+                let fits = wanted == given || (wanted == ValueType::Memory && given != ValueType::Int);
+                if !fits && function.constant(*argument) != Some(0) {
                     self.error(format_args!("{argument} is {given}, but {param} is {wanted}"));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::function::FunctionLowering;
 use crate::check::types::{DataType, IntType};
-use crate::ir::{ArithmeticOp, Condition, Op, UnaryOp, Value};
+use crate::ir::{ArithmeticOp, Op, UnaryOp, Value, Width, evaluate};
 use crate::source::Span;
 
 impl FunctionLowering<'_> {
@@ -19,10 +19,14 @@ impl FunctionLowering<'_> {
     /// 64-bit arithmetic.
     pub(super) fn arithmetic(&mut self, op: ArithmeticOp, lhs: Value, rhs: Value, span: Span) -> Value {
         match (self.number(lhs), self.number(rhs)) {
-            (Some(left), Some(right)) => self.constant(evaluate(op, left, right), span),
-            (None, Some(right)) if is_identity(op, right) => lhs,
+            (_, Some(right)) if is_identity(op, right) => lhs,
+            (Some(left), Some(right)) => self.constant(evaluate::binary(op, Width::W64, left, right), span),
             (Some(left), None) if commutes(op) => {
-                if is_identity(op, left) { rhs } else { self.builder.binary(op, rhs, lhs, span) }
+                if is_identity(op, left) {
+                    rhs
+                } else {
+                    self.builder.binary(op, rhs, lhs, span)
+                }
             }
             _ => self.builder.binary(op, lhs, rhs, span),
         }
@@ -31,12 +35,20 @@ impl FunctionLowering<'_> {
     /// 64-bit arithmetic with a constant.
     pub(super) fn arithmetic_constant(&mut self, op: ArithmeticOp, lhs: Value, rhs: u64, span: Span) -> Value {
         match self.number(lhs) {
-            Some(left) => self.constant(evaluate(op, left, rhs), span),
-            None if is_identity(op, rhs) => lhs,
+            _ if is_identity(op, rhs) => lhs,
+            Some(left) => self.constant(evaluate::binary(op, Width::W64, left, rhs), span),
             None => {
                 let rhs = self.constant(rhs, span);
                 self.builder.binary(op, lhs, rhs, span)
             }
+        }
+    }
+
+    /// Arithmetic on one word.
+    pub(super) fn unary(&mut self, op: UnaryOp, word: Value, span: Span) -> Value {
+        match self.number(word) {
+            Some(number) => self.constant(evaluate::unary(op, number, self.endianness), span),
+            None => self.builder.unary(op, word, span),
         }
     }
 
@@ -60,10 +72,7 @@ impl FunctionLowering<'_> {
             (32, true) => UnaryOp::SExt32,
             _ => return word,
         };
-        match self.number(word) {
-            Some(number) => self.constant(extend(number, ty), span),
-            None => self.builder.unary(op, word, span),
-        }
+        self.unary(op, word, span)
     }
 
     /// The low bits of a word, extended as a value of a type is held.
@@ -84,12 +93,7 @@ impl FunctionLowering<'_> {
             8 => UnaryOp::Swap64,
             _ => return word,
         };
-        match self.number(word) {
-            Some(number) => {
-                self.constant(number.swap_bytes().checked_shr(64_u32.saturating_sub(bytes * 8)).unwrap_or(0), span)
-            }
-            None => self.builder.unary(op, word, span),
-        }
+        self.unary(op, word, span)
     }
 
     /// How many bits are set: pairs are counted in place, then fours, then bytes, whose counts a multiplication adds up
@@ -146,13 +150,13 @@ impl FunctionLowering<'_> {
             Op::Unary(UnaryOp::ZExt32 | UnaryOp::ToBig32 | UnaryOp::Swap32, _) => ones(32),
             Op::Binary(ArithmeticOp::And, _, lhs, rhs) => self.bound(*lhs, depth).min(self.bound(*rhs, depth)),
             Op::Binary(ArithmeticOp::Add, _, lhs, rhs) => {
-                self.bound(*lhs, depth).checked_add(self.bound(*rhs, depth)).unwrap_or(u64::MAX)
+                self.bound(*lhs, depth).saturating_add(self.bound(*rhs, depth))
             }
             Op::Binary(ArithmeticOp::Mul, _, lhs, rhs) => {
-                self.bound(*lhs, depth).checked_mul(self.bound(*rhs, depth)).unwrap_or(u64::MAX)
+                self.bound(*lhs, depth).saturating_mul(self.bound(*rhs, depth))
             }
             Op::Binary(ArithmeticOp::Shl, _, lhs, rhs) => match self.number(*rhs) {
-                Some(bits) if bits < 64 => self.bound(*lhs, depth).checked_mul(1 << bits).unwrap_or(u64::MAX),
+                Some(bits) if bits < 64 => self.bound(*lhs, depth).saturating_mul(1 << bits),
                 _ => u64::MAX,
             },
             Op::Binary(ArithmeticOp::LShr, _, lhs, rhs) => match self.number(*rhs) {
@@ -164,15 +168,9 @@ impl FunctionLowering<'_> {
     }
 }
 
-/// A number of so many low bits set.
+/// The number whose lowest so many bits are set.
 pub(super) fn ones(bits: u32) -> u64 {
     u64::MAX.checked_shr(64_u32.saturating_sub(bits)).unwrap_or(0)
-}
-
-/// The low bits, extended as the type says.
-pub(super) fn extend(number: u64, ty: IntType) -> u64 {
-    let rest = 64_u32.saturating_sub(u32::from(ty.bits)) % 64;
-    if ty.signed { ((number << rest).cast_signed() >> rest).cast_unsigned() } else { number << rest >> rest }
 }
 
 /// Whether `x op right` is always `x`.
@@ -192,50 +190,5 @@ fn is_identity(op: ArithmeticOp, right: u64) -> bool {
 }
 
 fn commutes(op: ArithmeticOp) -> bool {
-    matches!(
-        op,
-        ArithmeticOp::Add | ArithmeticOp::Mul | ArithmeticOp::And | ArithmeticOp::Or | ArithmeticOp::Xor
-    )
-}
-
-/// 64-bit arithmetic, as the machine does it: division by zero gives 0, remainder by zero the dividend, and of a shift's
-/// distance the low 6 bits count.
-fn evaluate(op: ArithmeticOp, lhs: u64, rhs: u64) -> u64 {
-    let (signed_lhs, signed_rhs) = (lhs.cast_signed(), rhs.cast_signed());
-    let distance = u32::try_from(rhs & 63).unwrap_or(0);
-    match op {
-        ArithmeticOp::Add => lhs.wrapping_add(rhs),
-        ArithmeticOp::Sub => lhs.wrapping_sub(rhs),
-        ArithmeticOp::Mul => lhs.wrapping_mul(rhs),
-        ArithmeticOp::UDiv => lhs.checked_div(rhs).unwrap_or(0),
-        ArithmeticOp::URem => lhs.checked_rem(rhs).unwrap_or(lhs),
-        ArithmeticOp::SDiv if rhs == 0 => 0,
-        ArithmeticOp::SDiv => signed_lhs.wrapping_div(signed_rhs).cast_unsigned(),
-        ArithmeticOp::SRem if rhs == 0 => lhs,
-        ArithmeticOp::SRem => signed_lhs.wrapping_rem(signed_rhs).cast_unsigned(),
-        ArithmeticOp::And => lhs & rhs,
-        ArithmeticOp::Or => lhs | rhs,
-        ArithmeticOp::Xor => lhs ^ rhs,
-        ArithmeticOp::Shl => lhs << distance,
-        ArithmeticOp::LShr => lhs >> distance,
-        ArithmeticOp::AShr => (signed_lhs >> distance).cast_unsigned(),
-    }
-}
-
-/// Whether a comparison of two numbers holds.
-pub(super) fn holds(condition: Condition, lhs: u64, rhs: u64) -> bool {
-    let (signed_lhs, signed_rhs) = (lhs.cast_signed(), rhs.cast_signed());
-    match condition {
-        Condition::Equal => lhs == rhs,
-        Condition::NotEqual => lhs != rhs,
-        Condition::Below => lhs < rhs,
-        Condition::BelowEqual => lhs <= rhs,
-        Condition::Above => lhs > rhs,
-        Condition::AboveEqual => lhs >= rhs,
-        Condition::Less => signed_lhs < signed_rhs,
-        Condition::LessEqual => signed_lhs <= signed_rhs,
-        Condition::Greater => signed_lhs > signed_rhs,
-        Condition::GreaterEqual => signed_lhs >= signed_rhs,
-        Condition::BitsSet => lhs & rhs != 0,
-    }
+    matches!(op, ArithmeticOp::Add | ArithmeticOp::Mul | ArithmeticOp::And | ArithmeticOp::Or | ArithmeticOp::Xor)
 }

@@ -1,6 +1,6 @@
 //! Calls: helpers of the kernel and functions of the unit.
 
-use super::function::{FunctionLowering, Words, word_types};
+use super::function::{FunctionLowering, Words};
 use crate::check::typed::{Argument, Expr, FunctionId, MapId, Type};
 use crate::check::types::Storage;
 use crate::ir::{Value, ValueType};
@@ -35,7 +35,7 @@ impl FunctionLowering<'_> {
             })
             .collect();
         self.free_spills();
-        let result_type = word_types(ty).first().copied().unwrap_or(ValueType::Int);
+        let result_type = self.word_types(ty).first().copied().unwrap_or(ValueType::Int);
         let result = self.builder.call_helper(helper, arguments, result_type, span);
         match ty {
             Type::Unit | Type::Never => Words::new(),
@@ -48,6 +48,6 @@ impl FunctionLowering<'_> {
     pub(super) fn call(&mut self, function: FunctionId, arguments: &[Expr], ty: &Type, span: Span) -> Words {
         let arguments = arguments.iter().map(|argument| self.word(argument)).collect();
         let result = self.builder.call_function(function, arguments, span);
-        if word_types(ty).is_empty() { Words::new() } else { vec![result] }
+        if self.word_types(ty).is_empty() { Words::new() } else { vec![result] }
     }
 }

@@ -1,6 +1,6 @@
 //! Expressions whose value is wanted where they stand.
 
-use super::function::{Destination, FunctionLowering, Words, word_types};
+use super::function::{Destination, FunctionLowering, Words};
 use super::memory::{access_size, native_number};
 use crate::check::typed::{AtomicOp, Expr, ExprKind, GlobalId, Place, Type};
 use crate::check::types::{DataType, IntType, Storage};
@@ -85,7 +85,7 @@ impl FunctionLowering<'_> {
             ExprKind::Present(optional) => vec![self.present(optional)],
             ExprKind::Some(reference) => vec![self.word(reference)],
             ExprKind::Absent => {
-                let ty = word_types(&expression.ty).first().copied().unwrap_or(ValueType::Int);
+                let ty = self.word_types(&expression.ty).first().copied().unwrap_or(ValueType::Int);
                 vec![self.builder.null(ty, span)]
             }
 
@@ -149,7 +149,7 @@ impl FunctionLowering<'_> {
     /// The value of a choice or a loop: what comes to the block where its ways meet.
     fn joined(&mut self, expression: &Expr) -> Words {
         let join = self.builder.create_block();
-        let types = word_types(&expression.ty);
+        let types = self.word_types(&expression.ty);
         let params = types.into_iter().map(|ty| self.builder.append_param(join, ty)).collect();
         self.deliver(expression, Destination::Join(join));
         self.enter_sealed(join);
@@ -228,7 +228,7 @@ impl FunctionLowering<'_> {
         let base = self.word(context);
         let offset = i32::try_from(offset).unwrap_or(0);
         let size: MemorySize = access_size(bytes, 8);
-        let result_type = word_types(ty).first().copied().unwrap_or(ValueType::Int);
+        let result_type = self.word_types(ty).first().copied().unwrap_or(ValueType::Int);
         let word = self.builder.load_as(result_type, size, base, offset, span);
         match ty {
             Type::Scalar(DataType::Int(int)) if int.signed => self.extended(word, *int, span),

@@ -26,6 +26,8 @@ pub(super) struct FunctionLowering<'u> {
     pub(super) allocations: BTreeMap<*const Expr, Slot>,
     pub(super) spills: SpillSlots,
     source: &'u typed::Function,
+    /// Whether a parameter refers to a caller's stack.
+    has_callers_stack: bool,
     bindings: Arena<LocalId, Binding>,
     /// Blocks that a reachable block jumps to.
     reached: BTreeSet<Block>,
@@ -61,12 +63,7 @@ pub(super) enum Destination {
 }
 
 /// Lowers a function.
-pub(super) fn lower(
-    unit: &Unit,
-    source: &typed::Function,
-    globals: &GlobalLayout,
-    endianness: Endianness,
-) -> Function {
+pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayout, endianness: Endianness) -> Function {
     let mut lowering = FunctionLowering {
         unit,
         globals,
@@ -76,6 +73,10 @@ pub(super) fn lower(
         allocations: BTreeMap::new(),
         spills: SpillSlots::default(),
         source,
+        has_callers_stack: source.parameters.iter().any(|parameter| {
+            let ty = source.locals.get(*parameter).map(|local| &local.ty);
+            ty.is_some_and(|ty| region(ty) == Some(Region::Stack))
+        }),
         bindings: source.locals.ids().map(|_| Binding::Words(Words::new())).collect(),
         reached: BTreeSet::new(),
         unreachable: false,
@@ -85,7 +86,7 @@ pub(super) fn lower(
         .parameters
         .iter()
         .map(|parameter| {
-            let types = lowering.local(*parameter).map(|local| parameter_types(&local.ty)).unwrap_or_default();
+            let types = lowering.local_types(*parameter);
             (*parameter, types.into_iter().map(|ty| lowering.builder.append_param(entry, ty)).collect())
         })
         .collect();
@@ -96,42 +97,48 @@ pub(super) fn lower(
     lowering.builder.finish()
 }
 
+/// The memory that a reference is into.
+pub(super) fn region(ty: &Type) -> Option<Region> {
+    match ty {
+        Type::Ref(reference) | Type::Optional(reference) => Some(reference.region),
+        _ => None,
+    }
+}
+
 /// A C identifier for a function.
 fn symbol(function: &typed::Function) -> String {
     function.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// The types of the words of a value.
-pub(super) fn word_types(ty: &Type) -> Vec<ValueType> {
-    match ty {
-        Type::Unit | Type::Never => Vec::new(),
-        Type::Scalar(_) | Type::Verdict(_) => vec![ValueType::Int],
-        Type::Ipv6 => vec![ValueType::Int, ValueType::Int],
-        Type::Ref(reference) | Type::Optional(reference) => vec![pointer_type(reference.region)],
-        Type::Cursor => vec![ValueType::Packet],
-        Type::Context(_) => vec![ValueType::Context],
-        Type::Values(parts) => parts.iter().flat_map(word_types).collect(),
-    }
-}
-
-/// The types of the words of a parameter: what is on the caller's stack is not in this function's frame.
-fn parameter_types(ty: &Type) -> Vec<ValueType> {
-    let mut types = word_types(ty);
-    types.iter_mut().filter(|ty| **ty == ValueType::Stack).for_each(|ty| *ty = ValueType::Memory);
-    types
-}
-
-fn pointer_type(region: Region) -> ValueType {
-    match region {
-        Region::MapValue => ValueType::MapValue,
-        Region::Stack => ValueType::Stack,
-        Region::Packet => ValueType::Packet,
-        Region::Global => ValueType::Global,
-        Region::RingBuffer => ValueType::RingBuffer,
-    }
-}
-
 impl FunctionLowering<'_> {
+    // Types.
+
+    /// The types of the words of a value.
+    pub(super) fn word_types(&self, ty: &Type) -> Vec<ValueType> {
+        match ty {
+            Type::Unit | Type::Never => Vec::new(),
+            Type::Scalar(_) | Type::Verdict(_) => vec![ValueType::Int],
+            Type::Ipv6 => vec![ValueType::Int, ValueType::Int],
+            Type::Ref(reference) | Type::Optional(reference) => vec![self.pointer_type(reference.region)],
+            Type::Cursor => vec![ValueType::Packet],
+            Type::Context(_) => vec![ValueType::Context],
+            Type::Values(parts) => parts.iter().flat_map(|part| self.word_types(part)).collect(),
+        }
+    }
+
+    fn pointer_type(&self, region: Region) -> ValueType {
+        match region {
+            Region::MapValue => ValueType::MapValue,
+            // What a caller passes is on its stack, not in this function's frame.
+            Region::Stack if self.has_callers_stack => ValueType::Memory,
+            Region::Stack => ValueType::Stack,
+            Region::Packet => ValueType::Packet,
+            Region::Global => ValueType::Global,
+            Region::RingBuffer => ValueType::RingBuffer,
+            Region::Any => ValueType::Memory,
+        }
+    }
+
     // Blocks.
 
     /// Ends the current block, if control comes to its end.
@@ -194,7 +201,7 @@ impl FunctionLowering<'_> {
 
     /// The types of the words of a local.
     pub(super) fn local_types(&self, local: LocalId) -> Vec<ValueType> {
-        self.local(local).map(|local| word_types(&local.ty)).unwrap_or_default()
+        self.local(local).map(|local| self.word_types(&local.ty)).unwrap_or_default()
     }
 
     /// What is known of a loop.
@@ -223,7 +230,7 @@ impl FunctionLowering<'_> {
     /// Begins the life of a local.
     pub(super) fn bind(&mut self, local: LocalId, words: Words) {
         if self.is_mutated(local) {
-            let types = words.iter().map(|word| self.builder.function().value_type(*word)).collect();
+            let types = self.local_types(local);
             let variables = self.declare(types);
             for (variable, word) in variables.iter().zip(words) {
                 self.builder.def_var(*variable, word);

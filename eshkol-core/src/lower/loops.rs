@@ -104,9 +104,10 @@ impl FunctionLowering<'_> {
         for (position, variable) in variables.iter().enumerate() {
             let mut numbers = rounds.iter().map(|round| round.get(position).and_then(|word| self.number(*word)));
             let first = numbers.next().flatten();
-            let is_pointer = rounds.first().and_then(|round| round.get(position)).is_some_and(|word| {
-                self.builder.function().value_type(*word) != ValueType::Int
-            });
+            let is_pointer = rounds
+                .first()
+                .and_then(|round| round.get(position))
+                .is_some_and(|word| self.builder.function().value_type(*word) != ValueType::Int);
             words.push(match first {
                 Some(number) if !is_pointer && numbers.all(|other| other == Some(number)) => {
                     self.constant(number, span)

@@ -1,11 +1,11 @@
 //! Scalars in memory: byte order, bit fields, accesses cut to what the kernel lets through.
 
-use super::arithmetic::{extend, ones};
+use super::arithmetic::ones;
 use super::function::{FunctionLowering, Words};
 use super::place::{Address, align_at};
 use crate::check::types::{IntType, Storage};
 use crate::compile::Endianness;
-use crate::ir::{ArithmeticOp, MemorySize, UnaryOp, Value};
+use crate::ir::{ArithmeticOp, MemorySize, UnaryOp, Value, evaluate};
 use crate::source::Span;
 
 /// The lowest `bytes` bytes of a number as the machine keeps them in memory.
@@ -48,6 +48,16 @@ pub(super) fn accesses(bytes: u32, align: u32) -> impl Iterator<Item = (u32, Mem
     })
 }
 
+/// What brings a number from the machine's order to the order it has in memory, or back.
+fn network_order_op(storage: Storage) -> Option<UnaryOp> {
+    match storage.bytes {
+        2 if storage.big_endian => Some(UnaryOp::ToBig16),
+        4 if storage.big_endian => Some(UnaryOp::ToBig32),
+        8 if storage.big_endian => Some(UnaryOp::ToBig64),
+        _ => None,
+    }
+}
+
 impl FunctionLowering<'_> {
     /// Reads a scalar, MAC or IPv6 address.
     pub(super) fn load(&mut self, address: Address, storage: Storage, span: Span) -> Words {
@@ -59,7 +69,11 @@ impl FunctionLowering<'_> {
         let (address, storage) = self.narrowed(address, storage);
         let whole = IntType { bits: u8::try_from(storage.bytes * 8).unwrap_or(64), signed: storage.signed };
         let size = access_size(storage.bytes, address.align);
-        if whole.signed && storage.bits.is_none() && !storage.big_endian && size.bytes() == storage.bytes && whole.bits < 64
+        if whole.signed
+            && storage.bits.is_none()
+            && !storage.big_endian
+            && size.bytes() == storage.bytes
+            && whole.bits < 64
         {
             return vec![self.builder.load_signed(size, address.base, address.instruction_offset(), span)];
         }
@@ -115,34 +129,21 @@ impl FunctionLowering<'_> {
         self.store_number(address, storage.bytes, number, span);
     }
 
-    /// A number that is in network order in memory, from the machine's order or back.
+    /// A number from the machine's order to the order it has in memory, or back.
     pub(super) fn network_order(&mut self, number: Value, storage: Storage, span: Span) -> Value {
-        let op = match storage.bytes {
-            2 => UnaryOp::ToBig16,
-            4 => UnaryOp::ToBig32,
-            8 => UnaryOp::ToBig64,
-            _ => return number,
-        };
-        if !storage.big_endian {
-            return number;
-        }
-        match self.number(number) {
-            Some(constant) => {
-                let constant = self.network_order_constant(constant, storage);
-                self.constant(constant, span)
-            }
-            None => self.builder.unary(op, number, span),
+        match network_order_op(storage) {
+            Some(op) => self.unary(op, number, span),
+            None => number,
         }
     }
 
-    /// The number that the machine's loads and stores of a scalar have for a number of the language.
-    pub(super) fn network_order_constant(&self, number: u64, storage: Storage) -> u64 {
-        let kept = extend(number, IntType { bits: u8::try_from(storage.bytes * 8).unwrap_or(64), signed: false });
-        if storage.big_endian && self.endianness == Endianness::Little {
-            kept.swap_bytes().checked_shr(64_u32.saturating_sub(storage.bytes * 8)).unwrap_or(0)
-        } else {
-            kept
-        }
+    /// The number that the machine's stores of a scalar take for a number of the language.
+    pub(super) fn stored_number(&self, number: u64, storage: Storage) -> u64 {
+        let number = match network_order_op(storage) {
+            Some(op) => evaluate::unary(op, number, self.endianness),
+            None => number,
+        };
+        number & ones(storage.bytes * 8)
     }
 
     /// A bit field that lies within fewer bytes, as a field of those.
@@ -155,11 +156,8 @@ impl FunctionLowering<'_> {
         let bytes = bytes.map_or(storage.bytes, |bytes| bytes.min(storage.bytes));
         let from_lowest = first / (bytes * 8) * bytes;
         let is_lowest_first = !storage.big_endian && self.endianness == Endianness::Little;
-        let distance = if is_lowest_first {
-            from_lowest
-        } else {
-            storage.bytes.saturating_sub(from_lowest).saturating_sub(bytes)
-        };
+        let distance =
+            if is_lowest_first { from_lowest } else { storage.bytes.saturating_sub(from_lowest).saturating_sub(bytes) };
         let shift = u8::try_from(first % (bytes * 8)).unwrap_or(0);
         let is_whole = u32::from(width) == bytes * 8;
         let bits = (!is_whole).then_some((shift, width));

@@ -3,9 +3,10 @@
 
 use super::arithmetic::ones;
 use super::function::FunctionLowering;
+use super::memory::access_size;
 use crate::check::typed::{Expr, Type};
-use crate::ir::{ArithmeticOp, Block, Condition, MemorySize, Value, ValueType};
-use crate::kernel::ProgramType;
+use crate::ir::{ArithmeticOp, Block, Condition, Value, ValueType};
+use crate::kernel::program_type::ContextFieldKind;
 use crate::source::Span;
 
 /// A header that is there unless its end is above the end of the packet.
@@ -19,38 +20,29 @@ pub(super) struct Parsed {
     end: Value,
 }
 
-/// Where the context has the packet's limits: offsets of two pointers, of that many bytes as the kernel shows them.
-struct PacketFields {
-    start: i32,
-    end: i32,
-    size: MemorySize,
-}
-
-fn packet_fields(program_type: ProgramType) -> PacketFields {
-    match program_type {
-        // `struct xdp_md`
-        ProgramType::Xdp => PacketFields { start: 0, end: 4, size: MemorySize::B4 },
-    }
-}
-
-fn fields_of(context: &Expr) -> PacketFields {
-    match &context.ty {
-        Type::Context(program_type) => packet_fields(*program_type),
-        _ => packet_fields(ProgramType::Xdp),
-    }
-}
-
 impl FunctionLowering<'_> {
     pub(super) fn packet_start(&mut self, context: &Expr, span: Span) -> Value {
-        let fields = fields_of(context);
-        let base = self.word(context);
-        self.builder.load_as(ValueType::Packet, fields.size, base, fields.start, span)
+        self.packet_limit(context, ContextFieldKind::PacketStart, ValueType::Packet, span)
     }
 
     fn packet_end(&mut self, context: &Expr, span: Span) -> Value {
-        let fields = fields_of(context);
+        self.packet_limit(context, ContextFieldKind::PacketEnd, ValueType::PacketEnd, span)
+    }
+
+    /// Reads a pointer that the context has. The kernel shows it in the bytes of a field, which may be fewer than eight.
+    fn packet_limit(&mut self, context: &Expr, kind: ContextFieldKind, ty: ValueType, span: Span) -> Value {
         let base = self.word(context);
-        self.builder.load_as(ValueType::PacketEnd, fields.size, base, fields.end, span)
+        let field = match &context.ty {
+            Type::Context(program) => program.context().fields.iter().find(|field| field.kind == kind),
+            _ => None,
+        };
+        match field {
+            Some(field) => {
+                let offset = i32::try_from(field.offset).unwrap_or(0);
+                self.builder.load_as(ty, access_size(field.bytes, 8), base, offset, span)
+            }
+            None => self.builder.null(ty, span),
+        }
     }
 
     pub(super) fn packet_length(&mut self, context: &Expr, span: Span) -> Value {

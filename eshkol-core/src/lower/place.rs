@@ -1,8 +1,8 @@
 //! Places: an address in memory, and what is known of its alignment.
 
-use super::function::FunctionLowering;
+use super::function::{FunctionLowering, region};
 use crate::check::typed::{Expr, ExprKind, Place, Region, Type};
-use crate::ir::{ArithmeticOp, Op, Value};
+use crate::ir::{ArithmeticOp, Value};
 use crate::source::Span;
 
 /// Beyond this many bytes an offset is added to the base, so that what is left fits an instruction (16 bits) with room
@@ -106,19 +106,15 @@ impl FunctionLowering<'_> {
     /// What an address in a slot of this function is a multiple of; 1 where it is no such address.
     fn slot_align(&self, pointer: Value, offset: u32) -> u32 {
         let function = self.builder.function();
-        match function.defining_op(pointer) {
-            Some(Op::SlotAddress(slot)) => align_at(function.slots.at(*slot).align, offset),
-            Some(Op::Binary(ArithmeticOp::Add, _, base, distance)) => {
-                match self.number(*distance).and_then(|bytes| u32::try_from(bytes).ok()) {
-                    Some(bytes) => self.slot_align(*base, offset.saturating_add(bytes)),
-                    None => 1,
-                }
-            }
-            _ => 1,
-        }
+        let Some((slot, start)) = function.stack_address(pointer, i32::try_from(offset).unwrap_or(0)) else {
+            return 1;
+        };
+        let start = u32::try_from(start).unwrap_or(1);
+        function.slots.get(slot).map_or(1, |slot| align_at(slot.align, start))
     }
 }
 
+/// Whether a reference may be into the stack, where the kernel wants aligned accesses.
 fn is_on_stack(ty: &Type) -> bool {
-    matches!(ty, Type::Ref(reference) | Type::Optional(reference) if reference.region == Region::Stack)
+    matches!(region(ty), Some(Region::Stack | Region::Any))
 }

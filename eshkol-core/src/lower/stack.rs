@@ -121,7 +121,7 @@ impl FunctionLowering<'_> {
     fn constant_bytes(&self, storage: Storage, value: &Expr) -> Option<Vec<u8>> {
         match &value.kind {
             ExprKind::Constant(number) if storage.bits.is_none() && storage.bytes <= 8 => {
-                Some(native_bytes(self.network_order_constant(*number, storage), storage.bytes, self.endianness))
+                Some(native_bytes(self.stored_number(*number, storage), storage.bytes, self.endianness))
             }
             ExprKind::Ipv6Constant(bytes) => Some(bytes.to_vec()),
             ExprKind::MacConstant(bytes) => Some(bytes.to_vec()),

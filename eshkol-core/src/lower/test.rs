@@ -1,9 +1,8 @@
 //! Boolean expressions as jumps: a test goes to one of two blocks and makes no value.
 
-use super::arithmetic;
 use super::function::{Destination, FunctionLowering};
 use crate::check::typed::{CompareOp, Expr, ExprKind, Type};
-use crate::ir::{Block, Condition, Value};
+use crate::ir::{Block, Condition, Value, Width, evaluate};
 use crate::source::Span;
 
 impl FunctionLowering<'_> {
@@ -85,7 +84,7 @@ impl FunctionLowering<'_> {
     ) {
         match (self.number(lhs), self.number(rhs)) {
             (Some(left), Some(right)) => {
-                let holds = arithmetic::holds(condition, left, right);
+                let holds = evaluate::condition(condition, Width::W64, left, right);
                 self.jump(if holds { then } else { otherwise }, &[], span);
             }
             (Some(_), None) => self.branch(swapped(condition), rhs, lhs, then, otherwise, span),
