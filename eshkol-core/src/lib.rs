@@ -40,6 +40,7 @@ pub mod check;
 pub mod compile;
 pub mod diagnostic;
 pub mod expand;
+pub mod include;
 pub mod ir;
 pub mod kernel;
 pub mod lower;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use eshkol_core::diagnostic::Severity;
+use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
 use eshkol_core::{Compilation, Endianness, Options};
 use proc_macro2::{Span, TokenStream};
@@ -10,7 +11,6 @@ use quote::quote;
 
 use crate::bindings;
 use crate::errors;
-use crate::includes::{self, Files};
 use crate::positions::{Positions, Range};
 use crate::source_text::{self, Located};
 use crate::tokens::Place;
@@ -27,7 +27,9 @@ pub(crate) fn inline(input: TokenStream) -> TokenStream {
     let path = here.local_file().unwrap_or_else(|| PathBuf::from(&name));
     let mut sources = Sources::new();
     let main = sources.add_at(&*name, text.text, text.begin.line, text.begin.column);
-    unit(Invocation { sources, main, tokens: text.tokens, whole, files: Files::new(&name, &path) })
+    let mut files = files();
+    files.know(&name, &path);
+    unit(Invocation { sources, main, tokens: text.tokens, whole, files })
 }
 
 /// `eshkol_file!("…")`
@@ -44,17 +46,21 @@ pub(crate) fn file(input: TokenStream) -> TokenStream {
     };
     let base = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let path = base.join(literal.value());
-    let text = match includes::read(&path) {
-        Ok(text) => text,
+    let mut files = files();
+    let (text, name) = match files.open(&path) {
+        Ok(opened) => opened,
         Err(reason) => return errors::error(Range::token(literal.span()), &reason),
     };
-    let name = includes::display_name(&path);
     let mut sources = Sources::new();
     let main = sources.add(&*name, text);
-    let files = Files::new(&name, &path);
     let items = unit(Invocation { sources, main, tokens: Vec::new(), whole: literal.span(), files });
     let tracked = tracked(&path);
     quote!(#items #tracked)
+}
+
+/// Files, called as in rustc's own messages: by their path from where cargo started it.
+fn files() -> Files {
+    Files::new(|path| std::fs::read(path), std::env::current_dir().unwrap_or_default())
 }
 
 /// A text to compile, and what is known of it.

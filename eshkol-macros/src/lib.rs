@@ -5,7 +5,6 @@
 mod bindings;
 mod errors;
 mod expand;
-mod includes;
 mod positions;
 mod source_text;
 mod tokens;

@@ -1,9 +1,9 @@
 //! From a place in the Scheme text to the Rust token that stands there.
 
+use eshkol_core::include::Included;
 use eshkol_core::source::{SourceId, Sources, Span as SourceSpan};
 use proc_macro2::Span;
 
-use crate::includes::Included;
 use crate::source_text::Located;
 
 /// The first and the last token of a place. Stable Rust can't make one span of two, but whoever builds tokens can give the first
