@@ -1,16 +1,26 @@
 //! Loads, attaches and talks to the eBPF programs that Eshkol compiled.
+//!
+//! The entry is [`Loader`]; what `eshkol!` generates wraps it, so that users see a struct with a field for each map and program. Handles on maps
+//! ([`map`]) and programs ([`program`]) own what they need and borrow nothing. Attachments are [`link`](XdpLink) values that detach
+//! when dropped. Everything fails with [`Error`].
 #![warn(missing_docs)]
 
 pub mod error;
 mod global;
 mod interface;
+mod kernel_version;
 mod link;
 mod loader;
 pub mod map;
 mod net;
+mod object;
+mod pin;
 mod plain;
 pub mod program;
 pub mod spec;
+mod sys;
+mod through_aya;
+pub mod verifier;
 
 #[doc(hidden)]
 pub mod __private;
@@ -20,6 +30,7 @@ pub use aya;
 pub use error::{Error, Result};
 pub use global::Global;
 pub use interface::Interface;
+pub use kernel_version::KernelVersion;
 pub use link::{Link, XdpLink};
 pub use loader::{Loaded, Loader};
 pub use map::{
@@ -28,3 +39,4 @@ pub use map::{
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
 pub use program::{Program, TestRun, XdpAction, XdpMode, XdpProgram};
+pub use verifier::{Location, VerifierError};

@@ -1,71 +1,163 @@
 //! Loads a unit into the kernel.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use crate::error::Result;
-use crate::global::Global;
+use crate::error::{Error, Result};
+use crate::global::{Global, check_size};
+use crate::kernel_version::KernelVersion;
 use crate::map::FromMap;
-use crate::plain::{Argument, Plain};
+use crate::object;
+use crate::pin;
+use crate::plain::{Argument, Plain, to_vec};
 use crate::program::FromProgram;
 use crate::spec::UnitSpec;
+use crate::through_aya::{self, Settings, Unit};
 
 /// Settings for loading a unit.
 #[derive(Debug)]
+#[must_use = "nothing is loaded before `load` is called"]
 pub struct Loader {
-    _spec: &'static UnitSpec,
+    spec: &'static UnitSpec,
+    settings: Settings,
+    pin_directory: PathBuf,
+    /// The first setting that cannot be; `load` returns it.
+    failure: Option<Error>,
 }
 
 impl Loader {
     /// The settings as they are in the source.
     pub fn new(spec: &'static UnitSpec) -> Self {
-        Self { _spec: spec }
+        Self { spec, settings: Settings::default(), pin_directory: pin::DEFAULT_DIRECTORY.into(), failure: None }
     }
 
     /// Sets the global with this symbol.
-    pub fn global<T: Plain>(self, _symbol: &str, _value: impl Argument<T>) -> Self {
+    pub fn global<T: Plain>(mut self, symbol: &'static str, value: impl Argument<T>) -> Self {
+        let checked = find(self.spec.globals, symbol, |g| g.symbol, "global", self.spec).and_then(check_size::<T>);
+        match checked {
+            Ok(()) => self.settings.globals.push((symbol, to_vec::<T>(&value))),
+            Err(error) => self.fail(error),
+        }
         self
     }
 
     /// Sets how many elements the map with this symbol holds at most.
-    pub fn max_entries(self, _symbol: &str, _entries: u32) -> Self {
+    pub fn max_entries(mut self, symbol: &'static str, entries: u32) -> Self {
+        match find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec) {
+            Ok(_) => self.settings.max_entries.push((symbol, entries)),
+            Err(error) => self.fail(error),
+        }
         self
     }
 
-    /// Sets the directory, in a `bpf` file system, for maps that are `(pinning :by-name)`. `/sys/fs/bpf` when this is not called.
-    pub fn pin(self, _directory: impl AsRef<Path>) -> Self {
+    /// Sets the directory, in a `bpf` file system, for maps that are `(pinning :by-name)`. It is created where it is not there. Without this call
+    /// they go to `/sys/fs/bpf`.
+    pub fn pin(mut self, directory: impl AsRef<Path>) -> Self {
+        self.pin_directory = directory.as_ref().to_owned();
         self
     }
 
-    /// Creates the maps and has the kernel verify every program. Nothing is attached.
-    pub fn load(self) -> Result<Loaded> {
-        todo!()
+    /// Creates the maps, or takes up those that are pinned, and has the kernel verify every program. Nothing is attached; when anything fails, nothing
+    /// stays.
+    pub fn load(mut self) -> Result<Loaded> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let spec = self.spec;
+        let (major, minor) = spec.min_kernel;
+        let needed = KernelVersion::new(major, minor);
+        if let Some(running) = KernelVersion::running().filter(|running| *running < needed) {
+            return Err(Error::KernelTooOld { action: format!("load `{}`", spec.name), needed, running });
+        }
+        object::check(spec)?;
+
+        let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
+        match through_aya::load(spec, &self.settings) {
+            Ok(unit) => Ok(Loaded { spec, unit, writing_globals: Arc::default() }),
+            Err(error) => {
+                // Maps that were created and pinned on the way; one that somebody else pinned at the same moment is lost with them.
+                for path in new_pins {
+                    // It may not have come that far; the error that counts is the one at hand.
+                    let _ = std::fs::remove_file(path);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
     }
 }
 
+/// Says where each map that is pinned by name goes. Gives the pins that are not there yet.
+fn plan_pins(spec: &UnitSpec, settings: &mut Settings, directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut new = Vec::new();
+    let pinned = spec.maps.iter().filter(|map| map.pin_by_name);
+    for (i, map) in pinned.enumerate() {
+        if i == 0 {
+            pin::prepare_directory(directory)?;
+        }
+        let path = directory.join(map.symbol);
+        let wanted = settings.max_entries.iter().rev().find(|(symbol, _)| *symbol == map.symbol);
+        if !pin::check(&path, map, wanted.map_or(map.max_entries, |(_, entries)| *entries))? {
+            new.push(path.clone());
+        }
+        settings.pins.push((map.symbol, path));
+    }
+    Ok(new)
+}
+
 /// A unit in the kernel.
-#[derive(Debug)]
 pub struct Loaded {
-    ebpf: aya::Ebpf,
+    spec: &'static UnitSpec,
+    unit: Unit,
+    writing_globals: Arc<Mutex<()>>,
 }
 
 impl Loaded {
     /// A handle on the map with this symbol, of the kind and types that its place wants.
-    pub fn map<M: FromMap>(&self, _symbol: &str) -> Result<M> {
-        todo!()
+    pub fn map<M: FromMap>(&self, symbol: &str) -> Result<M> {
+        let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
+        M::from_map(self.unit.map(self.spec, symbol)?, spec)
     }
 
     /// A handle on the program with this symbol.
-    pub fn program<P: FromProgram>(&self, _symbol: &str) -> Result<P> {
-        todo!()
+    pub fn program<P: FromProgram>(&self, symbol: &str) -> Result<P> {
+        let spec = find(self.spec.programs, symbol, |p| p.symbol, "program", self.spec)?;
+        P::from_program(self.unit.program(self.spec, symbol)?, spec)
     }
 
     /// A handle on the mutable global with this symbol.
-    pub fn global<T: Plain>(&self, _symbol: &str) -> Result<Global<T>> {
-        todo!()
+    pub fn global<T: Plain>(&self, symbol: &str) -> Result<Global<T>> {
+        let spec = find(self.spec.globals, symbol, |g| g.symbol, "global", self.spec)?;
+        Global::new(self.unit.map(self.spec, spec.section)?, spec, Arc::clone(&self.writing_globals))
     }
 
-    /// The unit as aya has it.
+    /// The unit as aya has it, with its programs loaded.
     pub fn ebpf_mut(&mut self) -> &mut aya::Ebpf {
-        &mut self.ebpf
+        self.unit.ebpf_mut()
     }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("unit", &self.spec.name).finish_non_exhaustive()
+    }
+}
+
+/// The one of `all` with this symbol.
+fn find<'a, T>(
+    all: &'a [T],
+    symbol: &str,
+    symbol_of: impl Fn(&T) -> &str,
+    what: &'static str,
+    unit: &UnitSpec,
+) -> Result<&'a T> {
+    all.iter().find(|item| symbol_of(item) == symbol).ok_or_else(|| Error::UnknownName {
+        what,
+        name: symbol.to_owned(),
+        unit: unit.name.to_owned(),
+    })
 }

@@ -1,88 +1,106 @@
 //! Typed handles on maps.
+//!
+//! A handle owns its own descriptor of the map: it is `'static`, `Send` and `Sync`, needs nothing else to stay alive, and `try_clone` gives another.
+//! All its methods take `&self`, since the kernel orders concurrent access itself, as it does with the programs'. Each handle is checked
+//! against what the kernel says of the map when it is made, so sizes always fit.
 
-use std::marker::PhantomData;
-use std::ops::Deref;
+mod array;
+mod handle;
+mod hash;
+mod lpm_trie;
+mod per_cpu;
+mod redirect;
+mod walk;
+
+use std::os::fd::OwnedFd;
+
+pub use array::{Array, PerCpuArray};
+pub(crate) use handle::{Handle, Shape};
+pub use hash::{HashMap, PerCpuHashMap};
+pub use lpm_trie::LpmTrie;
+pub(crate) use per_cpu::cpus;
+pub use per_cpu::{PerCpu, possible_cpus};
+pub use redirect::{CpuMap, DevMap, XskMap};
 
 use crate::error::Result;
-use crate::interface::Interface;
-use crate::plain::{Argument, Plain};
+use crate::spec::MapSpec;
 
-/// What a map of a loaded unit can be taken as.
-pub trait FromMap: Sized {}
+/// What a map of a loaded unit can be taken as: the handles of this module.
+pub trait FromMap: Sized {
+    /// Takes over a descriptor of the map that `spec` declares.
+    #[doc(hidden)]
+    fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self>;
+}
 
-/// A map of a kind that has no handle of its own yet.
-#[derive(Debug)]
-pub struct Map {}
+/// A map of a kind that has no handle of its own: its facts, and its descriptor for whoever knows what to do with it.
+pub struct Map(Handle);
 
-macro_rules! handles {
-    ($($(#[$doc:meta])* $name:ident<$($p:ident),*>;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name<$($p),*> {
-            marker: PhantomData<fn() -> ($($p,)*)>,
+impl Map {
+    /// `enum bpf_map_type`.
+    pub fn kind(&self) -> u32 {
+        self.0.info().kind
+    }
+
+    /// Bytes of a key.
+    pub fn key_size(&self) -> u32 {
+        self.0.info().key_size
+    }
+
+    /// Bytes of a value, of one CPU.
+    pub fn value_size(&self) -> u32 {
+        self.0.info().value_size
+    }
+
+    /// How many elements it holds at most.
+    pub fn max_entries(&self) -> u32 {
+        self.0.info().max_entries
+    }
+}
+
+impl FromMap for Map {
+    fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
+        Handle::new(fd, spec.name, Shape { kinds: &[spec.kind], key_size: None, value_size: None }).map(Self)
+    }
+}
+
+/// What every handle can do.
+macro_rules! common_to_handles {
+    ($(<$($p:ident),*>)? $name:ident) => {
+        impl $(<$($p: $crate::plain::Plain),*>)? $name $(<$($p),*>)? {
+            /// Its name in the source.
+            pub fn name(&self) -> &str {
+                self.handle().name()
+            }
+
+            /// Another handle on the same map.
+            pub fn try_clone(&self) -> $crate::error::Result<Self> {
+                Ok(Self::from_handle(self.handle().try_clone()?))
+            }
         }
 
-        impl<$($p: Plain),*> FromMap for $name<$($p),*> {}
-    )*};
+        impl $(<$($p: $crate::plain::Plain),*>)? std::os::fd::AsFd for $name $(<$($p),*>)? {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.handle().as_fd()
+            }
+        }
+
+        impl $(<$($p: $crate::plain::Plain),*>)? std::fmt::Debug for $name $(<$($p),*>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).field("name", &self.name()).finish_non_exhaustive()
+            }
+        }
+    };
 }
+use common_to_handles;
 
-handles! {
-    /// `:hash`, `:lru-hash`.
-    HashMap<K, V>;
-    /// `:array`.
-    Array<V>;
-    /// `:percpu-hash`, `:lru-percpu-hash`.
-    PerCpuHashMap<K, V>;
-    /// `:percpu-array`.
-    PerCpuArray<V>;
-    /// `:lpm-trie`.
-    LpmTrie<K, V>;
-}
-
-/// `:devmap`, `:devmap-hash`.
-#[derive(Debug)]
-pub struct DevMap {}
-/// `:cpumap`.
-#[derive(Debug)]
-pub struct CpuMap {}
-/// `:xskmap`.
-#[derive(Debug)]
-pub struct XskMap {}
-impl FromMap for Map {}
-impl FromMap for DevMap {}
-impl FromMap for CpuMap {}
-impl FromMap for XskMap {}
-
-impl<K: Plain, V: Plain> HashMap<K, V> {
-    /// The value under `key`.
-    pub fn get(&self, _key: impl Argument<K>) -> Result<Option<V>> {
-        todo!()
-    }
-    /// Sets the value under `key`.
-    pub fn insert(&self, _key: impl Argument<K>, _value: impl Argument<V>) -> Result<()> {
-        todo!()
-    }
-}
-
-/// One value for every possible CPU.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PerCpu<V>(Vec<V>);
-
-impl<V> Deref for PerCpu<V> {
-    type Target = [V];
-    fn deref(&self) -> &[V] {
+impl Map {
+    fn handle(&self) -> &Handle {
         &self.0
     }
-}
 
-impl DevMap {
-    /// Sets the interface at `index`.
-    pub fn set(&self, _index: u32, _interface: impl Into<Interface>) -> Result<()> {
-        todo!()
+    fn from_handle(handle: Handle) -> Self {
+        Self(handle)
     }
 }
 
-/// How many CPUs the machine can have: so many values a per-CPU map has under each key.
-pub fn possible_cpus() -> Result<usize> {
-    todo!()
-}
+common_to_handles!(Map);

@@ -1,0 +1,166 @@
+//! What all typed handles are made of: a map's descriptor and name, with errors that name it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::error::{Error, Need, Result};
+use crate::plain::{Argument, InvalidValue, Plain, to_vec};
+use crate::sys::{self, MapFd, MapInfo};
+
+/// What a handle wants its map to be.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Shape<'a> {
+    /// Any of these kinds.
+    pub(crate) kinds: &'a [u32],
+    /// Bytes of a key, where the handle's type says so.
+    pub(crate) key_size: Option<usize>,
+    /// Bytes of a value (of one CPU), where the handle's type says so.
+    pub(crate) value_size: Option<usize>,
+}
+
+/// A map's descriptor and its name in the source.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    name: &'static str,
+    fd: MapFd,
+}
+
+impl Handle {
+    /// Takes over a descriptor of the map `name`, which must have this shape.
+    pub(crate) fn new(fd: OwnedFd, name: &'static str, shape: Shape<'_>) -> Result<Self> {
+        let fd = MapFd::new(fd).map_err(|e| Error::system(format!("open map `{name}`"), Need::Maps, e))?;
+        let info = fd.info();
+        let mut differences = Vec::new();
+        if !shape.kinds.contains(&info.kind) {
+            differences.push(format!("it is of kind {}, not {:?}", info.kind, shape.kinds));
+        }
+        if shape.key_size.is_some_and(|size| size != info.key_size as usize) {
+            differences.push(format!(
+                "its keys have {} bytes, not {}",
+                info.key_size,
+                shape.key_size.unwrap_or_default()
+            ));
+        }
+        if shape.value_size.is_some_and(|size| size != info.value_size as usize) {
+            differences.push(format!(
+                "its values have {} bytes, not {}",
+                info.value_size,
+                shape.value_size.unwrap_or_default()
+            ));
+        }
+        if differences.is_empty() {
+            Ok(Self { name, fd })
+        } else {
+            Err(Error::MapMismatch { map: name.into(), differences })
+        }
+    }
+
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        let fd = self.fd.try_clone().map_err(|e| self.failed("clone the handle of", e))?;
+        Ok(Self { name: self.name, fd })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn info(&self) -> &MapInfo {
+        self.fd.info()
+    }
+
+    /// Bytes that a lookup gives.
+    pub(crate) fn lookup_size(&self) -> usize {
+        self.fd.lookup_size()
+    }
+
+    /// The bytes under a key.
+    pub(crate) fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut value = vec![0; self.fd.lookup_size()];
+        let found = self.fd.lookup(key, &mut value).map_err(|e| self.failed("read", e))?;
+        Ok(found.then_some(value))
+    }
+
+    /// The value under a key, for maps that hold one `V` under each.
+    pub(crate) fn get<V: Plain>(&self, key: &[u8]) -> Result<Option<V>> {
+        self.lookup(key)?.map(|bytes| self.decode(&bytes)).transpose()
+    }
+
+    /// Sets what is under a key.
+    pub(crate) fn set(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.fd.update(key, value, sys::ANY).map_err(|e| self.update_failed(e))
+    }
+
+    /// Sets what is under a key where there is nothing. False: there was something.
+    pub(crate) fn set_new(&self, key: &[u8], value: &[u8]) -> Result<bool> {
+        self.set_unless(key, value, sys::NOEXIST, libc::EEXIST)
+    }
+
+    /// Replaces what is under a key. False: there was nothing.
+    pub(crate) fn set_existing(&self, key: &[u8], value: &[u8]) -> Result<bool> {
+        self.set_unless(key, value, sys::EXIST, libc::ENOENT)
+    }
+
+    fn set_unless(&self, key: &[u8], value: &[u8], flags: u64, errno: i32) -> Result<bool> {
+        match self.fd.update(key, value, flags) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(errno) => Ok(false),
+            Err(error) => Err(self.update_failed(error)),
+        }
+    }
+
+    /// Removes what is under a key. False: there was nothing.
+    pub(crate) fn remove(&self, key: &[u8]) -> Result<bool> {
+        self.fd.delete(key).map_err(|e| self.failed("remove from", e))
+    }
+
+    /// The key after `key`, or the first.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
+        let mut next = vec![0; self.info().key_size as usize];
+        let found = self.fd.next_key(key, &mut next).map_err(|e| self.failed("walk through", e))?;
+        Ok(found.then_some(next))
+    }
+
+    /// The bytes of a key or value of this map.
+    pub(crate) fn encode<T: Plain>(&self, value: &impl Argument<T>) -> Vec<u8> {
+        to_vec::<T>(value)
+    }
+
+    /// A key or value of this map from its bytes.
+    pub(crate) fn decode<T: Plain>(&self, bytes: &[u8]) -> Result<T> {
+        T::decode(bytes).map_err(|e| self.invalid(e))
+    }
+
+    /// An index as a key of an array, where it is one.
+    pub(crate) fn index(&self, index: u32) -> Result<[u8; 4]> {
+        let len = self.info().max_entries;
+        if index < len {
+            Ok(index.to_ne_bytes())
+        } else {
+            Err(Error::IndexOutOfRange { map: self.name.into(), index, len })
+        }
+    }
+
+    pub(crate) fn invalid(&self, source: InvalidValue) -> Error {
+        Error::InvalidValue { place: format!("map `{}`", self.name), source }
+    }
+
+    pub(crate) fn failed(&self, doing: &str, error: io::Error) -> Error {
+        Error::system(format!("{doing} map `{}`", self.name), Need::Maps, error)
+    }
+
+    fn update_failed(&self, error: io::Error) -> Error {
+        match error.raw_os_error() {
+            // Hash maps say the one, tries the other. Indices past the end, of which arrays say the former, do not come this far.
+            Some(libc::E2BIG | libc::ENOSPC) => {
+                Error::MapFull { map: self.name.into(), max_entries: self.info().max_entries }
+            }
+            _ => self.failed("write to", error),
+        }
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,462 @@
+//! bpf(2): the only file that talks to the kernel about maps, programs and links.
+//!
+//! Every function here is safe to call: a map's buffers are checked against the sizes the *kernel* reports for that very map, so that no
+//! declaration that differs from what is in the kernel (a map pinned by another version of a program) can make it read or write past a buffer.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::map::cpus;
+
+// `enum bpf_cmd` in include/uapi/linux/bpf.h.
+const MAP_LOOKUP_ELEM: i32 = 1;
+const MAP_UPDATE_ELEM: i32 = 2;
+const MAP_DELETE_ELEM: i32 = 3;
+const MAP_GET_NEXT_KEY: i32 = 4;
+const OBJ_PIN: i32 = 6;
+const OBJ_GET: i32 = 7;
+const PROG_TEST_RUN: i32 = 10;
+const OBJ_GET_INFO_BY_FD: i32 = 15;
+const LINK_CREATE: i32 = 28;
+const LINK_UPDATE: i32 = 29;
+const LINK_DETACH: i32 = 34;
+
+/// `BPF_XDP` of `enum bpf_attach_type`.
+const ATTACH_XDP: u32 = 37;
+
+/// Create or overwrite.
+pub(crate) const ANY: u64 = 0;
+/// Create only.
+pub(crate) const NOEXIST: u64 = 1;
+/// Overwrite only.
+pub(crate) const EXIST: u64 = 2;
+
+/// Kinds of maps (`enum bpf_map_type`) that have a handle.
+pub(crate) mod kind {
+    pub(crate) const HASH: u32 = 1;
+    pub(crate) const ARRAY: u32 = 2;
+    pub(crate) const PERCPU_HASH: u32 = 5;
+    pub(crate) const PERCPU_ARRAY: u32 = 6;
+    pub(crate) const LRU_HASH: u32 = 9;
+    pub(crate) const LRU_PERCPU_HASH: u32 = 10;
+    pub(crate) const LPM_TRIE: u32 = 11;
+    pub(crate) const DEVMAP: u32 = 14;
+    pub(crate) const CPUMAP: u32 = 16;
+    pub(crate) const XSKMAP: u32 = 17;
+    pub(crate) const PERCPU_CGROUP_STORAGE: u32 = 21;
+    pub(crate) const DEVMAP_HASH: u32 = 25;
+}
+
+/// One variant of `union bpf_attr`, from its first byte: integers only, and no padding (which the kernel wants to be zero).
+trait Attr {}
+
+#[repr(C)]
+struct ElementAttr {
+    map_fd: u32,
+    zero: u32,
+    key: u64,
+    /// Value, or next key.
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct ObjectAttr {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+#[repr(C)]
+struct InfoAttr {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+#[repr(C)]
+struct TestRunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+}
+
+#[repr(C)]
+struct LinkCreateAttr {
+    prog_fd: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+struct LinkUpdateAttr {
+    link_fd: u32,
+    new_prog_fd: u32,
+    flags: u32,
+    old_prog_fd: u32,
+}
+
+#[repr(C)]
+struct LinkDetachAttr {
+    link_fd: u32,
+}
+
+impl Attr for ElementAttr {}
+impl Attr for ObjectAttr {}
+impl Attr for InfoAttr {}
+impl Attr for TestRunAttr {}
+impl Attr for LinkCreateAttr {}
+impl Attr for LinkUpdateAttr {}
+impl Attr for LinkDetachAttr {}
+
+/// Calls bpf(2).
+///
+/// # Safety
+///
+/// Every address in `attr` must be valid for what `command` does with it.
+unsafe fn bpf<A: Attr>(command: i32, attr: &mut A) -> io::Result<i32> {
+    // SAFETY: `attr` is live and exclusively ours for the call, its size is given; what it points to is the caller's promise.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<A>()) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        // The kernel returns an int.
+        #[expect(clippy::cast_possible_truncation, reason = "bpf(2) returns an int")]
+        Ok(result as i32)
+    }
+}
+
+/// As [`bpf`], for the commands that return a file descriptor.
+///
+/// # Safety
+///
+/// As for [`bpf`], and `command` returns a new file descriptor.
+unsafe fn bpf_fd<A: Attr>(command: i32, attr: &mut A) -> io::Result<OwnedFd> {
+    // SAFETY: the caller's promise.
+    let fd = unsafe { bpf(command, attr)? };
+    // SAFETY: the kernel has just made this descriptor for us; nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn number(fd: BorrowedFd<'_>) -> u32 {
+    let fd: RawFd = fd.as_raw_fd();
+    // A borrowed descriptor is never negative.
+    fd.unsigned_abs()
+}
+
+fn address(bytes: &[u8]) -> u64 {
+    bytes.as_ptr().expose_provenance() as u64
+}
+
+fn address_mut(bytes: &mut [u8]) -> u64 {
+    bytes.as_mut_ptr().expose_provenance() as u64
+}
+
+fn length(bytes: &[u8]) -> io::Result<u32> {
+    u32::try_from(bytes.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))
+}
+
+fn path_name(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// Whether an errno says that what was asked for is not there.
+fn absent(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOENT)
+}
+
+/// What the kernel says of a map: the start of `struct bpf_map_info`.
+#[repr(C)]
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct MapInfo {
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+    pub(crate) key_size: u32,
+    pub(crate) value_size: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) flags: u32,
+}
+
+/// What the kernel says of a program: `struct bpf_prog_info` as far as the count of verified instructions.
+#[repr(C)]
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct ProgramInfo {
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+    pub(crate) tag: [u8; 8],
+    pub(crate) jited_len: u32,
+    pub(crate) xlated_len: u32,
+    pub(crate) jited_insns: u64,
+    pub(crate) xlated_insns: u64,
+    pub(crate) load_time: u64,
+    pub(crate) created_by_uid: u32,
+    pub(crate) map_count: u32,
+    pub(crate) map_ids: u64,
+    pub(crate) name: [u8; 16],
+    pub(crate) ifindex: u32,
+    pub(crate) gpl_compatible: u32,
+    pub(crate) netns: [u64; 2],
+    pub(crate) jited_ksyms_count: u32,
+    pub(crate) jited_lens_count: u32,
+    pub(crate) jited_ksyms: u64,
+    pub(crate) jited_lens: u64,
+    pub(crate) btf_id: u32,
+    pub(crate) func_info_size: u32,
+    pub(crate) func_info: u64,
+    pub(crate) func_info_count: u32,
+    pub(crate) line_info_count: u32,
+    pub(crate) line_info: u64,
+    pub(crate) jited_line_info: u64,
+    pub(crate) jited_line_info_count: u32,
+    pub(crate) line_info_size: u32,
+    pub(crate) jited_line_info_size: u32,
+    pub(crate) tag_count: u32,
+    pub(crate) tags: u64,
+    pub(crate) run_time_ns: u64,
+    pub(crate) run_count: u64,
+    pub(crate) recursion_misses: u64,
+    pub(crate) verified_instructions: u32,
+    pub(crate) attach_btf_object: u32,
+}
+
+/// What the kernel says of a link: the start of `struct bpf_link_info`, with XDP's part of the union.
+#[repr(C)]
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct LinkInfo {
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+    pub(crate) program_id: u32,
+    pub(crate) zero: u32,
+    /// The interface, for XDP links; 0 once detached.
+    pub(crate) ifindex: u32,
+    pub(crate) zero2: u32,
+}
+
+/// `BPF_LINK_TYPE_XDP` of `enum bpf_link_type`.
+pub(crate) const LINK_TYPE_XDP: u32 = 6;
+
+/// Plain integers, for which any bytes the kernel writes are values.
+///
+/// # Safety
+///
+/// The type must be `repr(C)`, of integers only.
+unsafe trait Info: Default {}
+
+// SAFETY: `repr(C)`, integers only.
+unsafe impl Info for MapInfo {}
+// SAFETY: `repr(C)`, integers only.
+unsafe impl Info for ProgramInfo {}
+// SAFETY: `repr(C)`, integers only.
+unsafe impl Info for LinkInfo {}
+
+/// What the kernel says of an object. What an older kernel does not know stays 0.
+fn info<I: Info>(fd: BorrowedFd<'_>) -> io::Result<I> {
+    let mut info = I::default();
+    let size = u32::try_from(size_of::<I>()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let mut attr =
+        InfoAttr { bpf_fd: number(fd), info_len: size, info: std::ptr::from_mut(&mut info).expose_provenance() as u64 };
+    // SAFETY: the kernel writes at most `info_len` bytes, which is the size of `info`; `Info` says that any bytes will do.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut attr)? };
+    Ok(info)
+}
+
+pub(crate) fn program_info(fd: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    info(fd)
+}
+
+pub(crate) fn link_info(fd: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    info(fd)
+}
+
+/// A map in the kernel, with what the kernel says of it.
+#[derive(Debug)]
+pub(crate) struct MapFd {
+    fd: OwnedFd,
+    info: MapInfo,
+    /// Bytes that a lookup gives: one value, or one for each possible CPU.
+    lookup_size: usize,
+}
+
+impl MapFd {
+    /// Takes over a descriptor of a map.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let info: MapInfo = info(fd.as_fd())?;
+        let value_size = info.value_size as usize;
+        let lookup_size = match info.kind {
+            kind::PERCPU_HASH | kind::PERCPU_ARRAY | kind::LRU_PERCPU_HASH | kind::PERCPU_CGROUP_STORAGE => {
+                per_cpu_stride(value_size) * cpus()?
+            }
+            _ => value_size,
+        };
+        Ok(Self { fd, info, lookup_size })
+    }
+
+    /// The map pinned at `path`, where there is one.
+    pub(crate) fn from_pin(path: &Path) -> io::Result<Option<Self>> {
+        match object_get(path) {
+            Ok(fd) => Self::new(fd).map(Some),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { fd: self.fd.try_clone()?, info: self.info, lookup_size: self.lookup_size })
+    }
+
+    pub(crate) fn info(&self) -> &MapInfo {
+        &self.info
+    }
+
+    pub(crate) fn lookup_size(&self) -> usize {
+        self.lookup_size
+    }
+
+    /// Reads the value under `key`. False: there is none.
+    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+        self.check(key, value.len())?;
+        let mut attr = self.element(key, address_mut(value), 0);
+        // SAFETY: `key` and `value` have exactly the sizes that the kernel reads and writes for this map.
+        present(unsafe { bpf(MAP_LOOKUP_ELEM, &mut attr) })
+    }
+
+    /// Writes the value under `key`, as the `BPF_NOEXIST` or `BPF_EXIST` of `flags` allow.
+    pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
+        self.check(key, value.len())?;
+        let mut attr = self.element(key, address(value), flags);
+        // SAFETY: `key` and `value` have exactly the sizes that the kernel reads for this map.
+        unsafe { bpf(MAP_UPDATE_ELEM, &mut attr) }.map(|_| ())
+    }
+
+    /// Removes what is under `key`. False: there was nothing.
+    pub(crate) fn delete(&self, key: &[u8]) -> io::Result<bool> {
+        self.check(key, self.lookup_size)?;
+        let mut attr = self.element(key, 0, 0);
+        // SAFETY: `key` has exactly the size that the kernel reads for this map.
+        present(unsafe { bpf(MAP_DELETE_ELEM, &mut attr) })
+    }
+
+    /// Reads the key after `key`, or the first. False: there is none.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
+        self.check(next, self.lookup_size)?;
+        if let Some(key) = key {
+            self.check(key, self.lookup_size)?;
+        }
+        let mut attr = self.element(key.unwrap_or_default(), address_mut(next), 0);
+        if key.is_none() {
+            attr.key = 0;
+        }
+        // SAFETY: `next` and, where given, `key` have exactly the size of this map's keys; no key is null.
+        present(unsafe { bpf(MAP_GET_NEXT_KEY, &mut attr) })
+    }
+
+    fn element(&self, key: &[u8], value: u64, flags: u64) -> ElementAttr {
+        ElementAttr { map_fd: number(self.fd.as_fd()), zero: 0, key: address(key), value, flags }
+    }
+
+    /// Buffers of other sizes than the kernel's would be read or written past their ends.
+    fn check(&self, key: &[u8], value_len: usize) -> io::Result<()> {
+        if key.len() == self.info.key_size as usize && value_len == self.lookup_size {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EINVAL))
+        }
+    }
+}
+
+impl AsFd for MapFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Bytes from one CPU's value to the next: the kernel rounds them up to 8.
+pub(crate) const fn per_cpu_stride(value_size: usize) -> usize {
+    value_size.next_multiple_of(8)
+}
+
+fn present(result: io::Result<i32>) -> io::Result<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if absent(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pins a map, program or link at `path`.
+pub(crate) fn object_pin(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = path_name(path)?;
+    let mut attr = ObjectAttr { pathname: address(path.as_bytes_with_nul()), bpf_fd: number(fd), file_flags: 0 };
+    // SAFETY: `pathname` is the address of a NUL-terminated string that outlives the call.
+    unsafe { bpf(OBJ_PIN, &mut attr) }.map(|_| ())
+}
+
+/// Opens what is pinned at `path`.
+pub(crate) fn object_get(path: &Path) -> io::Result<OwnedFd> {
+    let path = path_name(path)?;
+    let mut attr = ObjectAttr { pathname: address(path.as_bytes_with_nul()), bpf_fd: 0, file_flags: 0 };
+    // SAFETY: `pathname` is the address of a NUL-terminated string that outlives the call; the command returns a descriptor.
+    unsafe { bpf_fd(OBJ_GET, &mut attr) }
+}
+
+/// Attaches an XDP program to an interface. `flags` are `XDP_FLAGS_*_MODE`.
+pub(crate) fn link_create_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateAttr { prog_fd: number(program), target: ifindex, attach_type: ATTACH_XDP, flags };
+    // SAFETY: no addresses; the command returns a descriptor.
+    unsafe { bpf_fd(LINK_CREATE, &mut attr) }
+}
+
+/// Replaces a link's program.
+pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = LinkUpdateAttr { link_fd: number(link), new_prog_fd: number(program), flags: 0, old_prog_fd: 0 };
+    // SAFETY: no addresses.
+    unsafe { bpf(LINK_UPDATE, &mut attr) }.map(|_| ())
+}
+
+/// Detaches a link, whoever else holds it.
+pub(crate) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = LinkDetachAttr { link_fd: number(link) };
+    // SAFETY: no addresses.
+    unsafe { bpf(LINK_DETACH, &mut attr) }.map(|_| ())
+}
+
+/// What `BPF_PROG_TEST_RUN` gave.
+pub(crate) struct TestRunOutput {
+    pub(crate) return_value: u32,
+    pub(crate) data: Vec<u8>,
+    /// Mean of all runs.
+    pub(crate) nanoseconds: u32,
+}
+
+/// Runs a program `repeat` times on `data`, leaving `spare` bytes for it to grow the data.
+pub(crate) fn program_test_run(
+    program: BorrowedFd<'_>,
+    data: &[u8],
+    spare: usize,
+    repeat: u32,
+) -> io::Result<TestRunOutput> {
+    let mut output = vec![0; data.len() + spare];
+    let mut attr = TestRunAttr {
+        prog_fd: number(program),
+        retval: 0,
+        data_size_in: length(data)?,
+        data_size_out: length(&output)?,
+        data_in: address(data),
+        data_out: address_mut(&mut output),
+        repeat,
+        duration: 0,
+    };
+    // SAFETY: both addresses are of live buffers of the sizes given; `output` is exclusively ours.
+    unsafe { bpf(PROG_TEST_RUN, &mut attr)? };
+    output.truncate(attr.data_size_out as usize);
+    Ok(TestRunOutput { return_value: attr.retval, data: output, nanoseconds: attr.duration })
+}
