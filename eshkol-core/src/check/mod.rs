@@ -2,6 +2,7 @@
 //! The only place that says no to a user program.
 
 pub mod declare;
+mod print;
 pub mod typed;
 pub mod types;
 
