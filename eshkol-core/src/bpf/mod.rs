@@ -1,15 +1,33 @@
 //! The backend: SSA → eBPF machine code, by RFC 9669. Instruction selection per ISA version, register allocation by
 //! `regalloc2`, frame and branch layout, encoder, disassembler.
 
+mod allocate;
+mod assembly;
 pub mod code;
+mod frame;
+pub mod instruction;
+mod layout;
+mod liveness;
+mod machine;
+mod merge;
+mod order;
+mod select;
+mod simplify;
 
 pub use code::{Code, Instruction, LineEntry, Relocation, RelocationTarget};
+pub use frame::STACK_LIMIT;
 
+use crate::arena::Arena;
 use crate::compile::Endianness;
 use crate::diagnostic::{Diagnostic, catalogue};
-use crate::ir::Function;
+use crate::ir::{Cfg, Function};
 use crate::kernel::IsaVersion;
 use crate::source::Span;
+use assembly::{Assembly, AssemblyBlock};
+use frame::Frame;
+use layout::Laid;
+use machine::{BlockId, MachineFunction};
+use order::Shape;
 
 /// Why a function has no code.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +64,41 @@ impl Error {
 }
 
 /// Generates the code of a function.
-pub fn generate(function: &Function, _isa: IsaVersion, _endianness: Endianness) -> Result<Code, Error> {
-    Err(Error::Internal { span: function.span, reason: "not generated".to_owned() })
+pub fn generate(function: &Function, isa: IsaVersion, endianness: Endianness) -> Result<Code, Error> {
+    let span = function.span;
+    let cfg = Cfg::new(function);
+    let mut frame = Frame::new(function, &cfg);
+    frame.finish()?;
+    let machine = in_order(select::select(function, &cfg, &frame, isa, endianness));
+    let mut assembly = allocate::allocate(&machine, &mut frame, span)?;
+    simplify::run(&mut assembly);
+    let reachable = merge::reachable(&assembly);
+    merge::run(&mut assembly, &reachable);
+    simplify::run(&mut assembly);
+    let order = order::order(&assembly_shapes(&assembly), assembly.entry);
+    let Laid { instructions, relocations, lines } = layout::lay_out(&assembly, &order, isa, span)?;
+    let parameters = u32::try_from(function.blocks.at(function.entry).params.len()).unwrap_or(u32::MAX);
+    let stack = frame.finish()?;
+    Ok(Code { name: function.name.clone(), span, parameters, instructions, relocations, lines, stack })
+}
+
+/// The same function with its reachable blocks numbered in the order in which they are likely to be laid out.
+fn in_order(mut machine: MachineFunction) -> MachineFunction {
+    let shapes =
+        machine.blocks.values().map(|block| Shape { successors: block.successors.clone(), size: block.insts.len() });
+    let order = order::order(&shapes.collect(), machine.entry);
+    let numbers = order::renumber(&mut machine.blocks, &order);
+    let number = |block: BlockId| numbers.get(block).copied().flatten().unwrap_or(block);
+    for (_, block) in machine.blocks.iter_mut() {
+        for successor in &mut block.successors {
+            *successor = number(*successor);
+        }
+    }
+    machine.entry = number(machine.entry);
+    machine
+}
+
+fn assembly_shapes(assembly: &Assembly) -> Arena<BlockId, Shape> {
+    let shape = |block: &AssemblyBlock| Shape { successors: block.end.successors().collect(), size: block.insts.len() };
+    assembly.blocks.values().map(shape).collect()
 }

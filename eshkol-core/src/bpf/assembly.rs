@@ -1,0 +1,87 @@
+//! Blocks of instructions with their registers, before they have an order.
+
+use super::code::{Instruction, RelocationTarget};
+use super::machine::BlockId;
+use crate::arena::Arena;
+use crate::source::Span;
+
+/// A function.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    /// Every block.
+    pub(super) blocks: Arena<BlockId, AssemblyBlock>,
+    /// Where it begins.
+    pub(super) entry: BlockId,
+}
+
+/// A block.
+#[derive(Clone, Debug)]
+pub(super) struct AssemblyBlock {
+    /// What it does.
+    pub(super) insts: Vec<AssemblyInst>,
+    /// How it ends.
+    pub(super) end: End,
+    /// The source that its end comes from.
+    pub(super) end_span: Span,
+}
+
+/// An instruction: one slot, or two for a 64-bit immediate load.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) struct AssemblyInst {
+    /// The first slot.
+    pub(super) instruction: Instruction,
+    /// The immediate of the second slot.
+    pub(super) high: Option<i32>,
+    /// What the loader fills in.
+    pub(super) relocation: Option<RelocationTarget>,
+    /// The source it comes from.
+    pub(super) span: Span,
+}
+
+impl AssemblyInst {
+    /// Whether both do the same, wherever they come from.
+    pub(super) fn does_the_same(&self, other: &Self) -> bool {
+        self.instruction == other.instruction && self.high == other.high && self.relocation == other.relocation
+    }
+}
+
+/// How a block ends.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// Returns R0.
+    Exit,
+    /// Goes on to another block.
+    Jump(BlockId),
+    /// Goes on to one of two blocks.
+    Branch {
+        /// The conditional jump, with no offset yet.
+        comparison: Instruction,
+        /// Where it jumps.
+        then: BlockId,
+        /// Where it does not.
+        otherwise: BlockId,
+    },
+}
+
+impl End {
+    /// Where it goes.
+    pub(super) fn successors(self) -> impl Iterator<Item = BlockId> {
+        let (first, second) = match self {
+            Self::Exit => (None, None),
+            Self::Jump(to) => (Some(to), None),
+            Self::Branch { then, otherwise, .. } => (Some(then), Some(otherwise)),
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// The same, going to other blocks.
+    pub(super) fn map(self, mut to: impl FnMut(BlockId) -> BlockId) -> Self {
+        match self {
+            Self::Exit => self,
+            Self::Jump(block) => Self::Jump(to(block)),
+            Self::Branch { comparison, then, otherwise } => {
+                Self::Branch { comparison, then: to(then), otherwise: to(otherwise) }
+            }
+        }
+    }
+}

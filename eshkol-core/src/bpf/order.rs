@@ -1,0 +1,151 @@
+//! The order of blocks: traces along the likely path, so that it falls through.
+//!
+//! From the entry on, each block is followed by the successor that stays in the loops it is in, and then by the one with
+//! the most code ahead: leaving early (a missing key, a packet too short) is the exception. What was left out on the way
+//! is placed after, the latest first, once everything that leads to it is placed. Guarantees that the entry is first and
+//! that every reachable block is there once; others are not there.
+
+use std::collections::BTreeSet;
+
+use super::machine::BlockId;
+use crate::arena::{Arena, Id as _};
+
+/// What matters of a block for its place.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// Where it goes, the jump of a branch first.
+    pub(super) successors: Vec<BlockId>,
+    /// Its instructions.
+    pub(super) size: usize,
+}
+
+/// An order of the reachable blocks.
+pub(super) fn order(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Vec<BlockId> {
+    let graph = Graph::new(shapes, entry);
+    let mut placed: Arena<BlockId, bool> = shapes.ids().map(|_| false).collect();
+    let mut left_out = vec![entry];
+    let mut order = Vec::new();
+    while let Some(start) = graph.next_start(&mut left_out, &placed) {
+        let mut next = Some(start);
+        while let Some(block) = next {
+            *placed.at_mut(block) = true;
+            order.push(block);
+            let open = || shapes.at(block).successors.iter().copied().filter(|to| !placed.at(*to));
+            // Of two that are equal the second, where a branch does not jump, is taken: `max_by_key` gives the last.
+            next = open().max_by_key(|to| (graph.shared_loops(block, *to), *graph.heights.at(*to)));
+            left_out.extend(open().filter(|to| Some(*to) != next));
+        }
+    }
+    order
+}
+
+struct Graph {
+    /// Predecessors, without those that come back to a loop's head.
+    forward_predecessors: Arena<BlockId, Vec<BlockId>>,
+    /// The heads of the loops that each block is in.
+    loops: Arena<BlockId, BTreeSet<BlockId>>,
+    /// The instructions on the longest way to an end, without going round loops.
+    heights: Arena<BlockId, usize>,
+}
+
+impl Graph {
+    fn new(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Self {
+        let walk = Walk::new(shapes, entry);
+        let mut predecessors: Arena<BlockId, Vec<BlockId>> = shapes.ids().map(|_| Vec::new()).collect();
+        let mut graph = Self {
+            forward_predecessors: predecessors.clone(),
+            loops: shapes.ids().map(|_| BTreeSet::new()).collect(),
+            heights: shapes.ids().map(|_| 0).collect(),
+        };
+        for block in &walk.postorder {
+            let mut height = 0;
+            for to in &shapes.at(*block).successors {
+                predecessors.at_mut(*to).push(*block);
+                if !walk.back_edges.contains(&(*block, *to)) {
+                    graph.forward_predecessors.at_mut(*to).push(*block);
+                    height = height.max(*graph.heights.at(*to));
+                }
+            }
+            *graph.heights.at_mut(*block) = height.saturating_add(shapes.at(*block).size).saturating_add(1);
+        }
+        for (from, head) in &walk.back_edges {
+            graph.loops.at_mut(*head).insert(*head);
+            let mut open = vec![*from];
+            while let Some(block) = open.pop() {
+                if graph.loops.at_mut(block).insert(*head) {
+                    open.extend(predecessors.at(block));
+                }
+            }
+        }
+        graph
+    }
+
+    /// How many of the loops that a block is in a successor is in too.
+    fn shared_loops(&self, block: BlockId, to: BlockId) -> usize {
+        self.loops.at(block).intersection(self.loops.at(to)).count()
+    }
+
+    /// Takes the block with which to go on where a trace has ended.
+    fn next_start(&self, left_out: &mut Vec<BlockId>, placed: &Arena<BlockId, bool>) -> Option<BlockId> {
+        left_out.retain(|block| !placed.at(*block));
+        let ready = |block: &BlockId| self.forward_predecessors.at(*block).iter().all(|from| *placed.at(*from));
+        let position = left_out.iter().rposition(ready).or(left_out.len().checked_sub(1))?;
+        Some(left_out.remove(position))
+    }
+}
+
+/// A depth-first walk.
+struct Walk {
+    postorder: Vec<BlockId>,
+    back_edges: BTreeSet<(BlockId, BlockId)>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum State {
+    New,
+    Open,
+    Done,
+}
+
+impl Walk {
+    fn new(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Self {
+        let mut walk = Self { postorder: Vec::with_capacity(shapes.len()), back_edges: BTreeSet::new() };
+        let mut states: Arena<BlockId, State> = shapes.ids().map(|_| State::New).collect();
+        *states.at_mut(entry) = State::Open;
+        let mut open = vec![(entry, shapes.at(entry).successors.clone())];
+        while let Some((block, rest)) = open.last_mut() {
+            let block = *block;
+            match rest.pop() {
+                Some(to) => match *states.at(to) {
+                    State::New => {
+                        *states.at_mut(to) = State::Open;
+                        open.push((to, shapes.at(to).successors.clone()));
+                    }
+                    State::Open => {
+                        walk.back_edges.insert((block, to));
+                    }
+                    State::Done => {}
+                },
+                None => {
+                    *states.at_mut(block) = State::Done;
+                    walk.postorder.push(block);
+                    open.pop();
+                }
+            }
+        }
+        walk
+    }
+}
+
+/// Puts blocks in an order, which becomes their numbering. Gives the new number of each block.
+pub(super) fn renumber<T: Default>(
+    blocks: &mut Arena<BlockId, T>,
+    order: &[BlockId],
+) -> Arena<BlockId, Option<BlockId>> {
+    let mut numbers: Arena<BlockId, Option<BlockId>> = blocks.ids().map(|_| None).collect();
+    for (position, block) in order.iter().enumerate() {
+        *numbers.at_mut(*block) = Some(BlockId::new(position));
+    }
+    *blocks = order.iter().map(|block| std::mem::take(blocks.at_mut(*block))).collect();
+    numbers
+}
