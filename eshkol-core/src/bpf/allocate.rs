@@ -49,7 +49,7 @@ pub(super) fn allocate(machine: &MachineFunction, frame: &mut Frame, span: Span)
             match item {
                 InstOrEdit::Edit(Edit::Move { from, to }) => writer.transfer(*from, *to),
                 InstOrEdit::Inst(index) => match flat.insts.get(index.index()) {
-                    Some(inst) => writer.inst(inst, allocations(&output, index), &block.successors).map(|found| {
+                    Some(inst) => writer.inst(inst, output.inst_allocs(index), &block.successors).map(|found| {
                         end = end.or(found);
                     }),
                     None => None,
@@ -62,12 +62,6 @@ pub(super) fn allocate(machine: &MachineFunction, frame: &mut Frame, span: Span)
         blocks.push(AssemblyBlock { insts: writer.insts, end, end_span });
     }
     Ok(Assembly { blocks, entry: machine.entry })
-}
-
-#[expect(clippy::indexing_slicing, reason = "`regalloc2` panics only for an instruction of another function")]
-fn allocations(output: &Output, inst: Inst) -> &[Allocation] {
-    debug_assert!(inst.index() < output.inst_alloc_offsets.len());
-    &output.inst_allocs(inst)[..]
 }
 
 fn environment() -> MachineEnv {

@@ -4,8 +4,11 @@
 mod allocate;
 mod assembly;
 pub mod code;
+mod disassemble;
 mod frame;
 pub mod instruction;
+#[cfg(test)]
+pub(crate) mod interpret;
 mod layout;
 mod liveness;
 mod machine;
@@ -13,8 +16,11 @@ mod merge;
 mod order;
 mod select;
 mod simplify;
+#[cfg(test)]
+mod tests;
 
 pub use code::{Code, Instruction, LineEntry, Relocation, RelocationTarget};
+pub use disassemble::{disassemble, instruction_text};
 pub use frame::STACK_LIMIT;
 
 use crate::arena::Arena;

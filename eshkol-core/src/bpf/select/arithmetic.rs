@@ -256,12 +256,12 @@ impl Selector<'_> {
             UnaryOp::SExt8 => self.sign_extend_low(8, value, wanted),
             UnaryOp::SExt16 => self.sign_extend_low(16, value, wanted),
             UnaryOp::SExt32 => self.sign_extend_low(32, value, wanted),
-            UnaryOp::ToBig16 => self.to_big(16, value, wanted),
-            UnaryOp::ToBig32 => self.to_big(32, value, wanted),
-            UnaryOp::ToBig64 => self.to_big(64, value, wanted),
-            UnaryOp::Swap16 => self.swap(16, value, wanted),
-            UnaryOp::Swap32 => self.swap(32, value, wanted),
-            UnaryOp::Swap64 => self.swap(64, value, wanted),
+            UnaryOp::ToBig16 => self.byte_order(16, value, wanted),
+            UnaryOp::ToBig32 => self.byte_order(32, value, wanted),
+            UnaryOp::ToBig64 => self.byte_order(64, value, wanted),
+            UnaryOp::Swap16 => self.swap_bytes(16, value, wanted),
+            UnaryOp::Swap32 => self.swap_bytes(32, value, wanted),
+            UnaryOp::Swap64 => self.swap_bytes(64, value, wanted),
         }
     }
 
@@ -272,13 +272,13 @@ impl Selector<'_> {
         self.alu(form64(alu::AND), wanted, value, Right::Immediate(mask));
     }
 
-    fn to_big(&mut self, bits: i32, value: Value, wanted: VReg) {
+    fn byte_order(&mut self, bits: i32, value: Value, wanted: VReg) {
         let value = self.low(value, bits.cast_unsigned());
         let value = self.own_register(value);
         self.in_place(Instruction::to_big(bits, 0), wanted, value);
     }
 
-    fn swap(&mut self, bits: i32, value: Value, wanted: VReg) {
+    fn swap_bytes(&mut self, bits: i32, value: Value, wanted: VReg) {
         let value = self.low(value, bits.cast_unsigned());
         let value = self.own_register(value);
         let instruction = match self.endianness {

@@ -1,0 +1,51 @@
+//! Code generation as a whole: what is selected for small functions, and that random functions do the same as their SSA.
+
+use super::*;
+use crate::bpf::disassemble::instruction_text;
+use crate::ir::parse;
+
+fn assembly(isa: IsaVersion, text: &str) -> Vec<String> {
+    let function = parse(text).unwrap();
+    let code = generate(&function, isa, Endianness::Little).unwrap();
+    let mut lines = Vec::new();
+    let mut slots = code.instructions.iter();
+    while let Some(instruction) = slots.next() {
+        let high = if instruction.is_wide() { slots.next().copied() } else { None };
+        lines.push(instruction_text(*instruction, high));
+    }
+    lines
+}
+
+#[test]
+fn a_counter() {
+    let text = "
+        slot s0 size 4 align 4
+        b0(v0: context):
+          v1: stack = slot s0
+          v2 = const 0
+          store.4 v1 + 0, v2
+          v3: map = map map0
+          v4: map-value = helper 1(v3, v1)
+          v9: map-value = const 0
+          v8 = const 2
+          branch equal v4, v9 -> b1, b2
+        b1:
+          return v8
+        b2:
+          v5 = const 1
+          atomic-add.8 v4 + 0, v5
+          return v8";
+    let expected = [
+        "*(u32 *)(r10 - 4) = 0",
+        "r1 = map[fd:0] ll",
+        "r2 = r10",
+        "r2 += -4",
+        "call 1",
+        "if r0 == 0 goto +2",
+        "r1 = 1",
+        "lock *(u64 *)(r0 + 0) += r1",
+        "r0 = 2",
+        "exit",
+    ];
+    assert_eq!(assembly(IsaVersion::V3, text), expected);
+}
