@@ -1,8 +1,11 @@
 //! The checker: forms → [`typed`] tree. Names, types, narrowing, value ranges, proofs of bounds, and the kernel's rules.
 //! The only place that says no to a user program.
 
+pub mod address;
+pub mod constant;
 pub mod declare;
 mod print;
+pub mod type_syntax;
 pub mod typed;
 pub mod types;
 

@@ -1,19 +1,34 @@
 //! What a unit declares: types with their layout, maps, globals, packet headers, and its programs with their clauses.
 //!
-//! Guarantees: what stands in [`Declarations`] can be had on every kernel from `min_kernel` on; layouts are C's; names that
-//! must be told apart in the object are told apart after [`crate::bindings::symbol`]. Where something is wrong, a diagnostic
-//! says so and the declaration is left out, or stands with a harmless value, so that the checker can go on.
+//! Guarantees: what stands in [`Declarations`] can be had on every kernel from `min_kernel` on; layouts are C's. Where
+//! something is wrong, a diagnostic says so, and the declaration is left out or stands with a harmless value, so that the
+//! checker can go on.
+
+mod clause;
+mod declarer;
+mod global;
+mod header;
+mod map;
+mod program;
+pub mod scope;
+mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::typed::{Global, GlobalId, Map, MapId};
 use super::types::{DataType, EnumId, Storage, StructId, Types};
+use super::{constant, type_syntax};
 use crate::arena::{Arena, ids};
-use crate::expand::form::{DefId, Ident, ProgramId};
+use crate::diagnostic::Diagnostics;
+use crate::expand::form::{DefId, DefinitionKind, Expr, Ident, ProgramId, Unit};
 use crate::kernel::{KernelVersion, ProgramType};
 use crate::source::Span;
-use crate::syntax::Name;
+use crate::syntax::{Datum, Name};
+use declarer::Declarer;
+use scope::Reader;
 
 ids! {
     /// A header of `define-header`.
@@ -121,4 +136,73 @@ pub struct HeaderField {
     pub ty: DataType,
     /// How it lies there, where it is one scalar; else it is an array or struct.
     pub storage: Option<Storage>,
+}
+
+/// Makes the declarations of a unit, and says what is wrong with them.
+pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
+    let declared = program::declare_programs(unit, diagnostics);
+    let min_kernel = declared.min_kernel;
+    let mut maps = Arena::new();
+    let mut globals = Arena::new();
+    let mut declarer = Declarer::new(unit, diagnostics);
+    declarer.declare_types();
+    for (id, definition) in unit.definitions.iter() {
+        let declared = match &definition.kind {
+            DefinitionKind::Map { kind, clauses } => {
+                declarer.declare_map(definition, kind, clauses, min_kernel).map(|map| Declared::Map(maps.push(map)))
+            }
+            DefinitionKind::Global { mutable, ty, init } => declarer
+                .declare_global(definition, *mutable, ty, init.as_ref(), min_kernel)
+                .map(|global| Declared::Global(globals.push(global))),
+            _ => None,
+        };
+        if let Some(declared) = declared {
+            declarer.by_definition.insert(id, declared);
+        }
+    }
+    let Declarer { types, headers, by_definition, .. } = declarer;
+    Declarations {
+        name: declared.name,
+        doc: declared.doc,
+        license: declared.license,
+        min_kernel,
+        types,
+        maps,
+        globals,
+        headers,
+        by_definition,
+        programs: declared.programs,
+    }
+}
+
+impl Declarations {
+    /// What a definition declares; `None` where it was reported as wrong.
+    pub fn declared(&self, definition: DefId) -> Option<&Declared> {
+        self.by_definition.get(&definition)
+    }
+
+    /// The type that is written in `program` (`None` beside all programs): one datum, or an array type and its length. `None`,
+    /// with a diagnostic at `place` or in the data, where there is none.
+    pub fn data_type(
+        &self,
+        unit: &Unit,
+        program: Option<ProgramId>,
+        data: &[Datum],
+        place: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<DataType> {
+        type_syntax::data_type(&mut Reader::new(unit, self, diagnostics), program, data, place)
+    }
+
+    /// The value of a constant expression that stands in `program`. `None`, with a diagnostic, where it has none before the
+    /// program runs.
+    pub fn constant(
+        &self,
+        unit: &Unit,
+        program: Option<ProgramId>,
+        expr: &Expr,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<i128> {
+        constant::of_expression(&mut Reader::new(unit, self, diagnostics), program, expr)
+    }
 }
