@@ -1,7 +1,6 @@
 //! Direct packet access, in the form that the kernel's verifier understands: the end of what is wanted is compared with
 //! the end of the packet, and where it is not above, the bytes are proven.
 
-use super::arithmetic::ones;
 use super::function::FunctionLowering;
 use super::memory::access_size;
 use crate::check::typed::{Expr, Type};
@@ -54,7 +53,7 @@ impl FunctionLowering<'_> {
     /// What has to be known to say whether a header is there.
     pub(super) fn parse(&mut self, context: &Expr, cursor: &Expr, size: u32, span: Span) -> Parsed {
         let pointer = self.word(cursor);
-        let past = self.arithmetic_constant(ArithmeticOp::Add, pointer, u64::from(size), span);
+        let past = self.further(pointer, u64::from(size), span);
         let end = self.packet_end(context, span);
         Parsed { pointer, past, end }
     }
@@ -87,10 +86,10 @@ impl FunctionLowering<'_> {
         let pointer = self.word(from);
         let mut distance = self.word(bytes);
         let maximum = u64::from(maximum);
-        if self.number(distance).is_none()
-            && self.upper_bound(distance) > maximum.max(ones(16))
-            && maximum.wrapping_add(1).is_power_of_two()
-        {
+        if let Some(bytes) = self.number(distance) {
+            return self.further(pointer, bytes, span);
+        }
+        if self.upper_bound(distance) > maximum && maximum.wrapping_add(1).is_power_of_two() {
             distance = self.arithmetic_constant(ArithmeticOp::And, distance, maximum, span);
         }
         self.arithmetic(ArithmeticOp::Add, pointer, distance, span)

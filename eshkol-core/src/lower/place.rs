@@ -64,9 +64,14 @@ impl FunctionLowering<'_> {
     }
 
     /// The address of what is `offset` bytes behind a reference of a type; `align` is what is known of it otherwise.
+    /// Constants that went into the reference become part of the offset.
     fn address(&self, base: Value, offset: u32, ty: &Type, align: u32) -> Address {
         let align = if is_on_stack(ty) { self.slot_align(base, offset).max(align).clamp(1, ANY) } else { ANY };
-        Address { base, offset, align }
+        let (root, sum) = self.builder.function().address(base, i64::from(offset));
+        match u32::try_from(sum) {
+            Ok(sum) if sum <= MAXIMUM_OFFSET => Address { base: root, offset: sum, align },
+            _ => Address { base, offset, align },
+        }
     }
 
     /// The address that is the value of a reference.
@@ -84,7 +89,6 @@ impl FunctionLowering<'_> {
                 let (base, outer) = self.base(base);
                 (base, outer.saturating_add(*offset))
             }
-            ExprKind::Present(optional) => self.base(optional),
             _ => (self.word(reference), 0),
         }
     }
@@ -100,7 +104,13 @@ impl FunctionLowering<'_> {
 
     /// An address as one word.
     pub(super) fn pointer(&mut self, address: Address, span: Span) -> Value {
-        self.arithmetic_constant(ArithmeticOp::Add, address.base, u64::from(address.offset), span)
+        self.further(address.base, u64::from(address.offset), span)
+    }
+
+    /// A pointer so many bytes further on; constants that were added before are added at once.
+    pub(super) fn further(&mut self, pointer: Value, bytes: u64, span: Span) -> Value {
+        let (root, sum) = self.builder.function().address(pointer, bytes.cast_signed());
+        if bytes == 0 { pointer } else { self.arithmetic_constant(ArithmeticOp::Add, root, sum.cast_unsigned(), span) }
     }
 
     /// What an address in a slot of this function is a multiple of; 1 where it is no such address.
