@@ -423,3 +423,119 @@ fn empty_block(id: Block, span: Span) -> BlockData {
     let terminator = Terminator::Jump(Target::new(id, Vec::new()));
     BlockData { params: Vec::new(), insts: Vec::new(), terminator, span }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::Endianness;
+    use crate::ir::{check, interpret};
+    use crate::source::SourceId;
+
+    fn span() -> Span {
+        Span::new(SourceId::new(0), 0, 0)
+    }
+
+    fn result(function: &Function, arguments: &[u64]) -> u64 {
+        check(function).unwrap();
+        let input = interpret::Input {
+            arguments: arguments.to_vec(),
+            packet_length: 0,
+            seed: 0,
+            endianness: Endianness::Little,
+        };
+        interpret::run(function, &input, 1000).unwrap().result
+    }
+
+    #[test]
+    fn variables_become_parameters_of_loops() {
+        let mut b = FunctionBuilder::new("factorial", span());
+        let n = b.append_param(b.entry(), ValueType::Int);
+        let (product, left, unchanged) = (
+            b.declare_variable(ValueType::Int),
+            b.declare_variable(ValueType::Int),
+            b.declare_variable(ValueType::Int),
+        );
+        let one = b.constant(1, span());
+        b.def_var(product, one);
+        b.def_var(left, n);
+        b.def_var(unchanged, n);
+        let (head, body, end) = (b.create_block(), b.create_block(), b.create_block());
+        b.jump(head, &[], span());
+        b.switch_to(head);
+        let current = b.use_var(left);
+        b.branch(Condition::Equal, current, one, (end, &[]), (body, &[]), span());
+        b.seal_block(body);
+        b.switch_to(body);
+        let (x, y) = (b.use_var(product), b.use_var(left));
+        let next = b.binary(ArithmeticOp::Mul, x, y, span());
+        b.def_var(product, next);
+        let next = b.binary_constant(ArithmeticOp::Sub, y, 1, span());
+        b.def_var(left, next);
+        b.jump(head, &[], span());
+        b.seal_block(head);
+        b.switch_to(end);
+        let (x, y) = (b.use_var(product), b.use_var(unchanged));
+        let sum = b.binary(ArithmeticOp::Add, x, y, span());
+        b.ret(sum, span());
+        let function = b.finish();
+        assert_eq!(result(&function, &[5]), 125);
+        assert_eq!(function.blocks.at(head).params.len(), 2, "{function}");
+    }
+
+    #[test]
+    fn explicit_parameters_come_before_those_of_variables() {
+        let mut b = FunctionBuilder::new("choose", span());
+        let n = b.append_param(b.entry(), ValueType::Int);
+        let variable = b.declare_variable(ValueType::Int);
+        let (left, right, join) = (b.create_block(), b.create_block(), b.create_block());
+        let given = b.append_param(join, ValueType::Int);
+        let zero = b.constant(0, span());
+        b.branch(Condition::Equal, n, zero, (left, &[]), (right, &[]), span());
+        for (block, number) in [(left, 10), (right, 20)] {
+            b.seal_block(block);
+            b.switch_to(block);
+            let value = b.constant(number, span());
+            b.def_var(variable, value);
+            let value = b.constant(number + 1, span());
+            b.jump(join, &[value], span());
+        }
+        b.seal_block(join);
+        b.switch_to(join);
+        let chosen = b.use_var(variable);
+        let hundred = b.binary_constant(ArithmeticOp::Mul, chosen, 100, span());
+        let sum = b.binary(ArithmeticOp::Add, hundred, given, span());
+        b.ret(sum, span());
+        let function = b.finish();
+        assert_eq!((result(&function, &[0]), result(&function, &[1])), (1011, 2021));
+    }
+
+    #[test]
+    fn code_after_a_jump_away_is_dropped() {
+        let mut b = FunctionBuilder::new("early", span());
+        let n = b.append_param(b.entry(), ValueType::Int);
+        b.ret(n, span());
+        assert!(b.is_terminated());
+        let variable = b.declare_variable(ValueType::Int);
+        let nothing = b.use_var(variable);
+        b.ret(nothing, span());
+        let function = b.finish();
+        assert_eq!(result(&function, &[7]), 7);
+        assert_eq!(function.to_string(), "function \"early\" {\nb0(v0):\n  return v0\n}\n");
+    }
+
+    #[test]
+    fn pointers_stay_on_the_left() {
+        let mut b = FunctionBuilder::new("address", span());
+        let n = b.append_param(b.entry(), ValueType::Int);
+        let slot = b.create_slot(16, 8);
+        let address = b.slot_address(slot, span());
+        let eight = b.constant(8, span());
+        let sum = b.binary(ArithmeticOp::Add, eight, address, span());
+        b.store(MemorySize::B8, sum, 0, n, span());
+        let back = b.load(MemorySize::B8, address, 8, span());
+        let distance = b.binary(ArithmeticOp::Sub, sum, address, span());
+        let total = b.binary(ArithmeticOp::Add, back, distance, span());
+        b.ret(total, span());
+        assert_eq!(result(&b.finish(), &[30]), 38);
+    }
+}

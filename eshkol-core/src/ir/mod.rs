@@ -10,6 +10,8 @@ pub mod check;
 pub mod dominators;
 pub mod evaluate;
 pub mod function;
+#[cfg(test)]
+pub(crate) mod interpret;
 mod mnemonic;
 mod operands;
 pub mod parse;

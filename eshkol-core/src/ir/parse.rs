@@ -263,10 +263,10 @@ impl Parser {
     fn op(&mut self, words: &mut Words<'_>) -> Parsed<Op> {
         let word = words.word();
         let unknown = || format!("no operation is called `{word}`");
-        if let Some((head, size)) = word.rsplit_once('.') {
-            if let Some(size) = find(SIZES, size) {
-                return self.memory(head, size, words)?.ok_or_else(unknown);
-            }
+        if let Some((head, size)) = word.rsplit_once('.')
+            && let Some(size) = find(SIZES, size)
+        {
+            return self.memory(head, size, words)?.ok_or_else(unknown);
         }
         if let Some(op) = find(UNARY, word) {
             return Ok(Op::Unary(op, self.value(words)?));

@@ -1,7 +1,78 @@
-//! Optimisation: SSA → better SSA. One pass a file; each module's documentation gives its before → after.
+//! Optimisation: SSA → better SSA. One pass a file; each module's documentation gives its before → after, and says how it
+//! keeps what the kernel's verifier can see.
 
-use crate::compile::Options;
+mod control_flow;
+mod dead_code;
+mod facts;
+mod known_bits;
+mod known_tests;
+#[cfg(test)]
+mod random_function;
+mod ssa_repair;
+#[cfg(test)]
+mod testing;
+mod thread_jumps;
+
+use crate::compile::{Endianness, Optimisation, Options};
 use crate::ir::Function;
 
 /// Runs the passes that `options` ask for.
-pub fn optimise(_function: &mut Function, _options: Options) {}
+pub fn optimise(function: &mut Function, options: Options) {
+    let minimal: &[Pass] = &[
+        ("control_flow", |function, _| control_flow::run(function)),
+        ("thread_jumps", thread_jumps::run),
+        ("dead_code", |function, _| dead_code::run(function)),
+    ];
+    let full: &[Pass] = &[
+        ("control_flow", |function, _| control_flow::run(function)),
+        ("known_tests", |function, _| known_tests::run(function)),
+        ("thread_jumps", thread_jumps::run),
+        ("dead_code", |function, _| dead_code::run(function)),
+    ];
+    let passes = match options.optimisation {
+        Optimisation::None => minimal,
+        Optimisation::Full => full,
+    };
+    for _ in 0..ROUNDS {
+        if !passes.iter().fold(false, |changed, pass| run(pass, function, options.endianness) | changed) {
+            break;
+        }
+    }
+}
+
+/// How often the passes are run at most; they end earlier when nothing changes any more.
+const ROUNDS: usize = 8;
+
+/// A pass and its name.
+type Pass = (&'static str, fn(&mut Function, Endianness) -> bool);
+
+#[cfg(not(test))]
+fn run((_, pass): &Pass, function: &mut Function, endianness: Endianness) -> bool {
+    pass(function, endianness)
+}
+
+/// In tests, what every pass gives is checked.
+#[cfg(test)]
+fn run((name, pass): &Pass, function: &mut Function, endianness: Endianness) -> bool {
+    let before = function.to_string();
+    let changed = pass(function, endianness);
+    if let Err(errors) = crate::ir::check(function) {
+        panic!("after {name}: {}\n{function}\nbefore: {before}", errors.join("\n"));
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_passes_together_change_nothing_the_outside_sees() {
+        for optimisation in [Optimisation::None, Optimisation::Full] {
+            testing::differential_on(1000..1200, |function, endianness| {
+                optimise(function, Options { endianness, optimisation });
+                true
+            });
+        }
+    }
+}

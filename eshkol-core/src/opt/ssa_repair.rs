@@ -1,0 +1,137 @@
+//! Makes SSA whole again where a value got more definitions: a pass has copied the block that makes it.
+//!
+//! Uses that several definitions reach get them through new parameters of blocks, as in Braun et al., *Simple and Efficient
+//! Construction of Static Single Assignment Form* (2013). Parameters that turn out to be needless are left to
+//! [`crate::ir::redundant_params`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ir::{Block, Cfg, Function, InstData, Op, Value, ValueData, ValueDef, ValueType};
+
+/// A value, and in which blocks it has which definition at the end. Uses in those blocks are right already.
+pub(super) struct Redefined {
+    pub(super) value: Value,
+    pub(super) definitions: BTreeMap<Block, Value>,
+}
+
+/// Gives every use of the values the definition that reaches it.
+pub(super) fn run(function: &mut Function, redefined: Vec<Redefined>) {
+    let cfg = Cfg::new(function);
+    let order = cfg.reverse_post_order().to_vec();
+    let mut repair = Repair {
+        cfg,
+        ends: BTreeMap::new(),
+        indices: BTreeMap::new(),
+        types: Vec::new(),
+        unfilled: VecDeque::new(),
+        function,
+    };
+    for (index, redefined) in redefined.into_iter().enumerate() {
+        repair.types.push(repair.function.value_type(redefined.value));
+        repair.indices.insert(redefined.value, index);
+        for (block, definition) in redefined.definitions {
+            repair.ends.insert((index, block), (definition, true));
+        }
+    }
+    for block in order {
+        repair.uses_in(block);
+    }
+    repair.fill();
+}
+
+struct Repair<'a> {
+    function: &'a mut Function,
+    cfg: Cfg,
+    /// What a value is at the end of a block, and whether that is because it is defined there.
+    ends: BTreeMap<(usize, Block), (Value, bool)>,
+    indices: BTreeMap<Value, usize>,
+    types: Vec<ValueType>,
+    /// Parameters for which the predecessors give no arguments yet.
+    unfilled: VecDeque<(usize, Block)>,
+}
+
+impl Repair<'_> {
+    fn uses_in(&mut self, block: Block) {
+        for position in 0..self.function.blocks.at(block).insts.len() {
+            let Some(inst) = self.function.blocks.at(block).insts.get(position).copied() else { continue };
+            let mut op = self.function.insts.at(inst).op.clone();
+            let mut changed = false;
+            op.for_each_operand_mut(|value| changed |= self.rewrite(block, value));
+            if changed {
+                self.function.insts.at_mut(inst).op = op;
+            }
+        }
+        let mut terminator = self.function.blocks.at(block).terminator.clone();
+        let mut changed = false;
+        terminator.for_each_operand_mut(|value| changed |= self.rewrite(block, value));
+        if changed {
+            self.function.blocks.at_mut(block).terminator = terminator;
+        }
+    }
+
+    fn rewrite(&mut self, block: Block, value: &mut Value) -> bool {
+        let Some(index) = self.indices.get(value).copied() else { return false };
+        if let Some((_, true)) = self.ends.get(&(index, block)) {
+            return false;
+        }
+        *value = self.end(index, block);
+        true
+    }
+
+    /// What the value is at the end of a block.
+    fn end(&mut self, index: usize, block: Block) -> Value {
+        let mut passed = Vec::new();
+        let mut at = block;
+        let value = loop {
+            if let Some((value, _)) = self.ends.get(&(index, at)) {
+                break *value;
+            }
+            passed.push(at);
+            match self.cfg.predecessors(at) {
+                [] => break self.undefined(index),
+                [only] => at = *only,
+                _ => break self.param(index, at),
+            }
+        };
+        for block in passed {
+            self.ends.insert((index, block), (value, false));
+        }
+        value
+    }
+
+    fn param(&mut self, index: usize, block: Block) -> Value {
+        let position = u32::try_from(self.function.blocks.at(block).params.len()).unwrap_or(u32::MAX);
+        let ty = self.types.get(index).copied().unwrap_or(ValueType::Int);
+        let value = self.function.values.push(ValueData { ty, def: ValueDef::Param(block, position) });
+        self.function.blocks.at_mut(block).params.push(value);
+        self.unfilled.push_back((index, block));
+        value
+    }
+
+    /// No definition reaches the block, so nothing uses the value: it only has to be something.
+    fn undefined(&mut self, index: usize) -> Value {
+        let ty = self.types.get(index).copied().unwrap_or(ValueType::Int);
+        let inst = self.function.insts.next_id();
+        let value = self.function.values.push(ValueData { ty, def: ValueDef::Inst(inst) });
+        let span = self.function.span;
+        self.function.insts.push(InstData { op: Op::Const(0), result: Some(value), span });
+        self.function.blocks.at_mut(self.function.entry).insts.insert(0, inst);
+        value
+    }
+
+    fn fill(&mut self) {
+        while let Some((index, block)) = self.unfilled.pop_front() {
+            let mut predecessors = self.cfg.predecessors(block).to_vec();
+            predecessors.sort();
+            predecessors.dedup();
+            for predecessor in predecessors {
+                let value = self.end(index, predecessor);
+                for target in self.function.blocks.at_mut(predecessor).terminator.targets_mut() {
+                    if target.block == block {
+                        target.arguments.push(value);
+                    }
+                }
+            }
+        }
+    }
+}
