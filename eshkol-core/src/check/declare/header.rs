@@ -48,7 +48,7 @@ impl Declarer<'_, '_> {
                 whole = false;
                 continue;
             };
-            if matches!(content, Content::Data(_)) && bit % 8 != 0 {
+            if matches!(content, Content::Data(_)) && !bit.is_multiple_of(8) {
                 whole = false;
                 self.report(
                     Diagnostic::error(
@@ -77,7 +77,7 @@ impl Declarer<'_, '_> {
         if !whole {
             return None;
         }
-        if bit % 8 != 0 {
+        if !bit.is_multiple_of(8) {
             self.report(
                 Diagnostic::error(HEADER_FIELD, name.span, format!("`{}` does not end at a whole byte", name.name))
                     .with_label(format!("it has {bit} bits"))

@@ -42,13 +42,8 @@ impl Declarer<'_, '_> {
         clauses: &[Clause],
         min_kernel: KernelVersion,
     ) -> Option<Map> {
+        let known = self.map_kind(kind)?;
         let clauses = Clauses::new(clauses, RULES, "a map", self.diagnostics);
-        let Some(known) = self.map_kind(kind) else {
-            // Errors in the types are worth saying whatever the kind is.
-            self.clause_type(definition, &clauses, "key-type");
-            self.clause_type(definition, &clauses, "value-type");
-            return None;
-        };
         let name = &definition.name;
         if known.since() > min_kernel {
             self.report(newer(kind.span, &format!("`:{}` maps", known.keyword()), known.since(), min_kernel));
