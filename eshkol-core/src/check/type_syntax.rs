@@ -14,8 +14,9 @@ use crate::expand::form::ProgramId;
 use crate::source::Span;
 use crate::syntax::{Datum, DatumKind};
 
-/// Bytes of a type at most: the largest block that the kernel's allocator gives (`KMALLOC_MAX_SIZE`).
-pub const MAXIMUM_BYTES: u32 = 4 << 20;
+/// Bytes of a type at most: the largest block that the kernel's allocator gives (`KMALLOC_MAX_SIZE`), with a page left for
+/// the key and what the kernel keeps beside an element.
+pub const MAXIMUM_BYTES: u32 = (4 << 20) - 4096;
 
 /// Arrays in arrays at most.
 const MAXIMUM_DEPTH: u32 = 16;
