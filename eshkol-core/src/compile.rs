@@ -69,6 +69,15 @@ pub struct Output {
     pub object: Vec<u8>,
 }
 
+/// What checking gives.
+#[derive(Debug)]
+pub struct Checked {
+    /// Errors and warnings, by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The checked unit; `None` where there is an error.
+    pub unit: Option<typed::Unit>,
+}
+
 /// Compiles one unit. `includes` fetches the files that `(include "…")` names.
 pub fn compile(
     sources: &mut Sources,
@@ -77,9 +86,25 @@ pub fn compile(
     options: Options,
 ) -> Compilation {
     let mut diagnostics = Diagnostics::new();
-    let output = run(sources, source, includes, options, &mut diagnostics);
-    let output = if diagnostics.has_errors() { None } else { output };
+    let output = check_into(sources, source, includes, &mut diagnostics)
+        .and_then(|unit| generate(unit, sources, options, &mut diagnostics));
     Compilation { diagnostics: diagnostics.into_sorted(), output }
+}
+
+/// The front half alone: reads, expands and checks one unit.
+pub fn check(sources: &mut Sources, source: SourceId, includes: &mut dyn IncludeLoader) -> Checked {
+    let mut diagnostics = Diagnostics::new();
+    let unit = check_into(sources, source, includes, &mut diagnostics);
+    Checked { diagnostics: diagnostics.into_sorted(), unit }
+}
+
+/// The middle alone: a checked unit as SSA, optimised as `options` say.
+pub fn lower(unit: &typed::Unit, options: Options) -> lower::Module {
+    let mut module = lower::lower(unit, options.endianness);
+    for function in module.functions_mut() {
+        opt::optimise(function, options);
+    }
+    module
 }
 
 impl Output {
@@ -91,28 +116,21 @@ impl Output {
     }
 }
 
-fn run(
+fn check_into(
     sources: &mut Sources,
     source: SourceId,
     includes: &mut dyn IncludeLoader,
-    options: Options,
     diagnostics: &mut Diagnostics,
-) -> Option<Output> {
+) -> Option<typed::Unit> {
     let forms = expand::expand(sources, source, includes, diagnostics);
     let unit = check::check(&forms, sources, diagnostics)?;
     bindings::check_names(&unit, diagnostics);
-    if diagnostics.has_errors() {
-        return None;
-    }
-    generate(unit, sources, options, diagnostics)
+    (!diagnostics.has_errors()).then_some(unit)
 }
 
 /// The back half: a checked unit → an object. What fails here is a limit of the machine or a fault in the compiler.
 fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics: &mut Diagnostics) -> Option<Output> {
-    let mut module = lower::lower(&unit, options.endianness);
-    for function in module.functions_mut() {
-        opt::optimise(function, options);
-    }
+    let module = lower(&unit, options);
     let isa = unit.min_kernel.isa();
     let mut generate = |function| match bpf::generate(function, isa, options.endianness) {
         Ok(code) => Some(code),

@@ -1,2 +1,0 @@
-//! The `eshkol` command.
-fn main() {}
