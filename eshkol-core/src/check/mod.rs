@@ -2,18 +2,66 @@
 //! The only place that says no to a user program.
 
 pub mod address;
+pub mod builtin;
+mod call;
+mod checker;
 pub mod constant;
+mod convert;
 pub mod declare;
+mod entry;
+mod expression;
+mod flow;
+mod loops;
 mod print;
+mod range;
+mod test;
 pub mod type_syntax;
 pub mod typed;
 pub mod types;
+mod value;
+mod walk;
 
 use crate::diagnostic::Diagnostics;
 use crate::expand::form;
 use crate::source::Sources;
+use call::SelfCallTable;
+use checker::{Checker, Functions};
 
 /// Checks a unit. `None`, with errors in `diagnostics`, where it is refused.
-pub fn check(_unit: &form::Unit, _sources: &Sources, _diagnostics: &mut Diagnostics) -> Option<typed::Unit> {
-    None
+pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<typed::Unit> {
+    let declarations = declare::declare(unit, diagnostics);
+    let self_calls = SelfCallTable::of(unit);
+    let mut functions = Functions { uses: walk::uses(unit), ..Functions::default() };
+    let mut programs = Vec::new();
+    for program in &declarations.programs {
+        let Some(entry) = entry::find(unit, program, diagnostics) else { continue };
+        let mut checker = Checker::new(unit, sources, &declarations, program, &self_calls, diagnostics, &mut functions);
+        if let Some(function) = checker.entry(&entry) {
+            programs.push(typed::Program {
+                name: program.name.name.clone(),
+                name_span: program.name.span,
+                doc: entry.doc.clone().or_else(|| program.doc.clone()),
+                program_type: program.program_type,
+                attach_points: program.attach_points.clone(),
+                sleepable: program.sleepable,
+                frags: program.frags,
+                entry: function,
+            });
+        }
+    }
+    if diagnostics.has_errors() {
+        return None;
+    }
+    Some(typed::Unit {
+        name: declarations.name.name,
+        name_span: declarations.name.span,
+        doc: declarations.doc,
+        license: declarations.license,
+        min_kernel: declarations.min_kernel,
+        types: declarations.types,
+        maps: declarations.maps,
+        globals: declarations.globals,
+        programs,
+        functions: functions.arena,
+    })
 }

@@ -149,6 +149,22 @@ impl Types {
         }
     }
 
+    /// A type as the user would write it.
+    pub fn name(&self, ty: &DataType) -> String {
+        match ty {
+            DataType::Int(int) => int.to_string(),
+            DataType::Bool => "bool".to_owned(),
+            DataType::BigEndian(int) => format!("be{}", int.bits),
+            DataType::Ipv4 => "ipv4-addr".to_owned(),
+            DataType::Ipv6 => "ipv6-addr".to_owned(),
+            DataType::Mac => "mac-addr".to_owned(),
+            DataType::Array(element, count) => format!("(array {} {count})", self.name(element)),
+            DataType::CharArray(count) => format!("(char-array {count})"),
+            DataType::Struct(id) => self.structs.at(*id).name.to_string(),
+            DataType::Enum(id) => self.enums.at(*id).name.to_string(),
+        }
+    }
+
     /// Bytes of a type.
     pub fn size(&self, ty: &DataType) -> u32 {
         self.layout(ty).0

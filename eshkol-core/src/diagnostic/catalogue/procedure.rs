@@ -1,5 +1,12 @@
 //! Codes of procedures and loops, `ESK05xx`.
 
 super::codes! { ALL_PROCEDURE:
-    RECURSION = 501, "a procedure calls itself without a bound", "eBPF has no unbounded recursion. Write a loop: `(for (i in (range 0 n)) …)`.";
+    RECURSION = 501, "a procedure calls itself without a bound", "eBPF has no recursion. A procedure that calls itself last is a loop and fine; any other recursion must end while compiling, by a constant argument that counts down.\n\n```scheme\n(define (sum n) (if (= n 0) 0 (+ n (sum (- n 1)))))\n(sum (packet-length ctx))\n```\n\nWrite a loop: `(fold + 0 (range 0 n))`, or `(for (i in (range 0 n)) …)`.";
+    WRONG_ARITY = 502, "the wrong number of arguments", "A procedure is called with more or fewer arguments than it takes.\n\n```scheme\n(define (area w h) (* w h))\n(area 3)\n```\n\nThe message says how many it takes.";
+    NOT_A_PROCEDURE = 503, "something that can't be called is called", "What stands first in parentheses is called, and must be a procedure.\n\n```scheme\n(let ((x 5)) (x))\n```\n\nLeave the parentheses out: `x`.";
+    UNBOUNDED_LOOP = 504, "a loop without a known bound", "The kernel refuses programs that might not end, so every loop needs a bound that can be found: a variable stepped by a constant and compared with something whose largest value is known.\n\n```scheme\n(let loop ((i 0))\n  (when (not (= i (packet-length ctx)))\n    (loop (+ i 2))))\n```\n\nCount up to a bound: `(for (i in (range 0 64)) …)`, or test the bound before: `(if (< n 64) (for (i in (range 0 n)) …))`.";
+    LOOP_TOO_LONG = 505, "a loop with too many rounds", "The kernel's verifier follows each round of a loop, and gives up when there are too many.\n\n```scheme\n(for (i in (range 0 1000000)) …)\n```\n\nLoop less often, or spread the work over several packets.";
+    PROGRAM_TOO_LARGE = 506, "the program grows too large", "Procedures are put in place of their calls, and small loops are written out. Here that gives more than the compiler follows.\n\n```scheme\n(define (twice f) (lambda (x) (f (f x))))\n((twice (twice (twice (twice (twice square))))) 2)\n```\n\nUse loops instead of repeated calls.";
+    NO_ENTRY = 507, "a program has no entry", "The kernel calls the one procedure of the program that no other procedure of it calls.\n\n```scheme\n(define-ebpf-program p (license \"GPL\") (program-type :xdp))\n```\n\nDefine it: `(define (main ctx) :xdp-pass)`.";
+    SEVERAL_ENTRIES = 508, "a program has several possible entries", "The kernel calls the one procedure of the program that no other procedure of it calls, and here there are several.\n\n```scheme\n(define (main ctx) :xdp-pass)\n(define (unused x) (+ x 1))\n```\n\nName it with `(entry main)`, or remove what nothing calls.";
 }

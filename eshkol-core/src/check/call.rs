@@ -1,0 +1,439 @@
+//! Calls: procedures are put in place of their calls, so that what is known of the arguments is known in the body.
+//! Large ones used more than once stay functions.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::checker::{Checker, Frame, FunctionState, Outlined, Position};
+use super::flow::Flow;
+use super::typed::{self, ExprKind as Typed, Function, Type};
+use super::value::{Closure, Environment, Procedure, Run, Static, Value};
+use super::walk;
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::expand::form::{DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
+use crate::source::Span;
+
+/// How deep a procedure may call itself while compiling.
+const RECURSION_LIMIT: usize = 64;
+/// From this many expressions on, a procedure that is used more than once stays a function.
+const OUTLINE_WEIGHT: usize = 60;
+
+/// What a procedure does with its own name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum SelfCalls {
+    /// Nothing.
+    None,
+    /// Calls itself last only, so it is a loop. For each parameter: whether every such call passes it on unchanged.
+    Tail { unchanged: Vec<bool> },
+    /// Anything else.
+    Other,
+}
+
+/// What every procedure of a unit does with its own name, by the address of its `lambda`.
+#[derive(Debug, Default)]
+pub(super) struct SelfCallTable(BTreeMap<*const Lambda, SelfCalls>);
+
+impl SelfCallTable {
+    /// Looks at every procedure of a unit.
+    pub(super) fn of(unit: &Unit) -> Self {
+        let mut table = Self::default();
+        for (id, definition) in unit.definitions.iter() {
+            if let DefinitionKind::Value { value, .. } = &definition.kind {
+                if let ExprKind::Lambda(lambda) = &value.kind {
+                    table.add(lambda, Name::Definition(id));
+                }
+                table.add_inner(value);
+            }
+        }
+        table
+    }
+
+    fn add_inner(&mut self, expr: &Expr) {
+        if let ExprKind::Letrec(bindings, _) = &expr.kind {
+            for binding in bindings {
+                if let ExprKind::Lambda(lambda) = &binding.value.kind {
+                    self.add(lambda, Name::Variable(binding.variable));
+                }
+            }
+        }
+        walk::children(expr, &mut |child| self.add_inner(child));
+    }
+
+    fn add(&mut self, lambda: &Rc<Lambda>, name: Name) {
+        let mut scan = Scan { name, lambda, calls: Vec::new(), other: false };
+        scan.visit(&lambda.body, true);
+        let result = if scan.other {
+            SelfCalls::Other
+        } else if scan.calls.is_empty() {
+            SelfCalls::None
+        } else {
+            let unchanged = lambda.parameters.iter().enumerate().map(|(index, parameter)| {
+                scan.calls.iter().all(|call| {
+                    matches!(call.get(index), Some(Expr { kind: ExprKind::Local(passed), .. }) if passed == parameter)
+                })
+            });
+            SelfCalls::Tail { unchanged: unchanged.collect() }
+        };
+        self.0.insert(Rc::as_ptr(lambda), result);
+    }
+
+    fn get(&self, lambda: &Rc<Lambda>) -> &SelfCalls {
+        self.0.get(&Rc::as_ptr(lambda)).unwrap_or(&SelfCalls::None)
+    }
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Name {
+    Definition(DefId),
+    Variable(VarId),
+}
+
+struct Scan<'a> {
+    name: Name,
+    lambda: &'a Lambda,
+    calls: Vec<&'a [Expr]>,
+    other: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn is_name(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Definition(id) => self.name == Name::Definition(*id),
+            ExprKind::Local(variable) => self.name == Name::Variable(*variable),
+            _ => false,
+        }
+    }
+
+    fn visit(&mut self, expr: &'a Expr, tail: bool) {
+        match &expr.kind {
+            _ if self.is_name(expr) => self.other = true,
+            ExprKind::Call(callee, arguments) => {
+                if self.is_name(callee) {
+                    let whole = arguments.len() == self.lambda.parameters.len() && self.lambda.rest.is_none();
+                    if tail && whole { self.calls.push(arguments) } else { self.other = true }
+                } else {
+                    self.visit(callee, false);
+                }
+                for argument in arguments {
+                    self.visit(argument, false);
+                }
+            }
+            ExprKind::If(test, then, otherwise) => {
+                self.visit(test, false);
+                self.visit(then, tail);
+                self.visit(otherwise, tail);
+            }
+            ExprKind::Let(bindings, body) | ExprKind::Letrec(bindings, body) => {
+                for binding in bindings {
+                    self.visit(&binding.value, false);
+                }
+                self.visit(body, tail);
+            }
+            ExprKind::LetValues { value, body, .. } => {
+                self.visit(value, false);
+                self.visit(body, tail);
+            }
+            ExprKind::Begin(items) => {
+                if let Some((last, first)) = items.split_last() {
+                    for item in first {
+                        self.visit(item, false);
+                    }
+                    self.visit(last, tail);
+                }
+            }
+            ExprKind::Case { key, clauses, otherwise } => {
+                self.visit(key, false);
+                for (_, body) in clauses {
+                    self.visit(body, tail);
+                }
+                self.visit(otherwise, tail);
+            }
+            _ => {
+                let mut inner = Vec::new();
+                walk::children(expr, &mut |child| inner.push(child));
+                for child in inner {
+                    self.visit(child, false);
+                }
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Checks a call.
+    pub(super) fn call(&mut self, callee: &Expr, arguments: &[Expr], position: Position, span: Span) -> Value {
+        let procedure = self.value(callee);
+        let before = self.flow.epoch;
+        let mut values: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
+        if self.flow.epoch != before {
+            // One argument moves the packet: all are computed in order, so that none reads it at the wrong time.
+            values = values.into_iter().map(|value| self.stable(value, "argument")).collect();
+        }
+        match procedure {
+            Value::Static(Static::Procedure(procedure), _) => self.apply(&procedure, values, position, span),
+            Value::Error(_) => Value::Error(span),
+            other => {
+                let what = self.describe(&other);
+                self.report(
+                    Diagnostic::error(
+                        catalogue::NOT_A_PROCEDURE,
+                        other.span(),
+                        format!("this is {what}, and only a procedure can be called"),
+                    )
+                    .with_help("parentheses call what stands first in them: leave them out around a plain value"),
+                )
+            }
+        }
+    }
+
+    /// Applies a procedure to values.
+    pub(super) fn apply(&mut self, procedure: &Procedure, values: Vec<Value>, position: Position, span: Span) -> Value {
+        match procedure {
+            Procedure::Builtin(name) => self.apply_builtin(name, values, position, span),
+            Procedure::Struct(definition, which) => self.apply_struct(*definition, which, values, span),
+            Procedure::Composed(procedures) => {
+                let mut values = values;
+                for procedure in procedures.iter().rev() {
+                    let value = self.apply_value(procedure, values, Position::VALUE, span);
+                    values = vec![value];
+                }
+                values.into_iter().next().unwrap_or(Value::Error(span))
+            }
+            Procedure::Defined(_) | Procedure::Closure(_) => {
+                let Some((lambda, environment)) = self.body_of(procedure) else { return Value::Error(span) };
+                if let Some(value) = self.continue_closure(&lambda, &values, position, span) {
+                    return value;
+                }
+                if let Procedure::Defined(definition) = procedure
+                    && let Some(value) = self.call_function(*definition, &lambda, &values, span)
+                {
+                    return value;
+                }
+                self.inline(&lambda, environment, values, position, span)
+            }
+        }
+    }
+
+    /// Applies whatever a value is, if it is a procedure.
+    pub(super) fn apply_value(
+        &mut self,
+        procedure: &Value,
+        values: Vec<Value>,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        match procedure {
+            Value::Static(Static::Procedure(procedure), _) => {
+                let procedure = procedure.clone();
+                let mark = self.pending.len();
+                let value = self.apply(&procedure, values, position, span);
+                self.close(mark, value)
+            }
+            Value::Error(_) => Value::Error(span),
+            other => {
+                let what = self.describe(other);
+                self.error(
+                    catalogue::NOT_A_PROCEDURE,
+                    other.span(),
+                    format!("a procedure is wanted here, and this is {what}"),
+                )
+            }
+        }
+    }
+
+    /// The code of a procedure and what it sees.
+    pub(super) fn body_of(&self, procedure: &Procedure) -> Option<(Rc<Lambda>, Environment)> {
+        match procedure {
+            Procedure::Closure(Closure { lambda, environment, .. }) => Some((lambda.clone(), environment.clone())),
+            Procedure::Defined(definition) => match &self.unit.definitions.at(*definition).kind {
+                DefinitionKind::Value { value: Expr { kind: ExprKind::Lambda(lambda), .. }, .. } => {
+                    Some((lambda.clone(), Environment::default()))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What a procedure does with its own name.
+    pub(super) fn self_calls(&self, lambda: &Rc<Lambda>) -> SelfCalls {
+        self.self_calls.get(lambda).clone()
+    }
+
+    /// Whether a procedure names itself.
+    pub(super) fn calls_itself(&self, lambda: &Rc<Lambda>) -> bool {
+        *self.self_calls.get(lambda) != SelfCalls::None
+    }
+
+    fn inline(
+        &mut self,
+        lambda: &Rc<Lambda>,
+        environment: Environment,
+        values: Vec<Value>,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        if let SelfCalls::Tail { unchanged } = self.self_calls(lambda) {
+            return self.closure_loop(lambda, environment, &unchanged, values, position, span);
+        }
+        self.enter(lambda, span, |checker| {
+            checker.in_environment(environment, |checker| {
+                if !checker.bind_parameters(lambda, values, span) {
+                    return Value::Error(span);
+                }
+                let value = checker.check(&lambda.body, position);
+                match &lambda.result {
+                    Some(annotation) if !position.effect => checker.convert_to_annotation(value, annotation),
+                    _ => value,
+                }
+            })
+        })
+    }
+
+    /// Notes that a procedure is being looked into.
+    pub(super) fn enter<T>(&mut self, lambda: &Rc<Lambda>, call: Span, inner: impl FnOnce(&mut Self) -> T) -> T {
+        self.frames.push(Frame { lambda: lambda.clone(), call });
+        let result = inner(self);
+        self.frames.pop();
+        result
+    }
+
+    /// Binds a procedure's parameters; false, reported, where the arguments don't fit or it would never end.
+    pub(super) fn bind_parameters(&mut self, lambda: &Rc<Lambda>, values: Vec<Value>, span: Span) -> bool {
+        if !self.arity_fits(lambda, values.len(), span) || !self.recursion_ends(lambda, &values, span) {
+            return false;
+        }
+        let mut values = values.into_iter();
+        for parameter in &lambda.parameters {
+            let value = values.next().unwrap_or(Value::Error(span));
+            self.bind(*parameter, value);
+        }
+        if let Some(rest) = lambda.rest {
+            let values = values.map(|value| self.stable(value, "argument")).collect();
+            self.bind(rest, Value::Static(Static::List(values), span));
+        }
+        true
+    }
+
+    /// Whether a procedure takes so many arguments; reports it where not.
+    pub(super) fn arity_fits(&mut self, lambda: &Lambda, given: usize, span: Span) -> bool {
+        let wanted = lambda.parameters.len();
+        if given == wanted || (given > wanted && lambda.rest.is_some()) {
+            return true;
+        }
+        let name = lambda.name.as_ref().map_or_else(|| "this procedure".to_owned(), |name| format!("`{}`", name.name));
+        let least = if lambda.rest.is_some() { "at least " } else { "" };
+        let plural = if wanted == 1 { "" } else { "s" };
+        let message = format!("{name} takes {least}{wanted} argument{plural}, and {given} are given");
+        let place = lambda.name.as_ref().map_or(lambda.span, |name| name.span);
+        self.push(Diagnostic::error(catalogue::WRONG_ARITY, span, message).with_note(place, "defined here"));
+        false
+    }
+
+    fn recursion_ends(&mut self, lambda: &Rc<Lambda>, values: &[Value], span: Span) -> bool {
+        // The call itself has put a frame.
+        let depth = self.frames.iter().filter(|frame| Rc::ptr_eq(&frame.lambda, lambda)).count();
+        let counts = values.iter().any(|value| matches!(value, Value::Run(run) if run.constant().is_some()))
+            || values.iter().any(|value| matches!(value, Value::Static(Static::List(_), _)));
+        if depth <= 1 || (counts && depth <= RECURSION_LIMIT) {
+            return true;
+        }
+        let name = lambda.name.as_ref().map_or_else(|| "this procedure".to_owned(), |name| format!("`{}`", name.name));
+        self.push(
+            Diagnostic::error(catalogue::RECURSION, span, format!("{name} calls itself without a bound known while compiling"))
+                .with_help("eBPF has no unbounded recursion: write a loop, `(for (i in (range 0 n)) …)` or a named `let` that counts")
+                .with_help("a recursion is fine where an argument is a constant that counts down to its end"),
+        );
+        false
+    }
+
+    /// Calls a procedure as a function of its own, where that is worth it and possible.
+    fn call_function(&mut self, definition: DefId, lambda: &Rc<Lambda>, values: &[Value], span: Span) -> Option<Value> {
+        let worth = self.functions.uses.get(&definition).copied().unwrap_or(0) > 1
+            && super::value::weight(&lambda.body, OUTLINE_WEIGHT) == OUTLINE_WEIGHT;
+        let possible = worth
+            && lambda.rest.is_none()
+            && values.len() == lambda.parameters.len()
+            && values.len() <= 5
+            && !self.calls_itself(lambda)
+            && !self.frames.iter().any(|frame| Rc::ptr_eq(&frame.lambda, lambda));
+        if !possible {
+            return None;
+        }
+        let mut arguments = Vec::new();
+        for value in values {
+            let Value::Run(run) = value else { return None };
+            if !matches!(run.expr.ty, Type::Scalar(_) | Type::Context(_)) {
+                return None;
+            }
+            arguments.push(run.clone());
+        }
+        let signature: Vec<String> = arguments.iter().map(|run| format!("{:?}", run.expr.ty)).collect();
+        let key = (definition, signature.join(","));
+        let known = match self.functions.known.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let outlined = self.outline(lambda, &arguments, span);
+                self.functions.known.insert(key, outlined.clone());
+                outlined
+            }
+        };
+        let outlined = known?;
+        let arguments = arguments.into_iter().map(|run| run.expr).collect();
+        let mut result = outlined.result;
+        result.expr = typed::Expr::new(result.expr.ty, span, Typed::Call { function: outlined.id, arguments });
+        Some(Value::Run(result))
+    }
+
+    /// Checks a procedure by itself, knowing nothing of its arguments but their types. `None` where it only works in place.
+    fn outline(&mut self, lambda: &Rc<Lambda>, arguments: &[Run], span: Span) -> Option<Outlined> {
+        let messages = self.diagnostics.len();
+        let function = std::mem::take(&mut self.function);
+        let flow = std::mem::replace(&mut self.flow, Flow::new());
+        let pending = std::mem::take(&mut self.pending);
+        let loops = std::mem::take(&mut self.loops);
+        let epoch = self.new_epoch(None);
+        self.flow.epoch = epoch;
+        let mut parameters = Vec::new();
+        let mut values = Vec::new();
+        for (argument, parameter) in arguments.iter().zip(&lambda.parameters) {
+            let run = Run::new(typed::Expr::new(argument.expr.ty.clone(), span, Typed::Unit));
+            let name = self.unit.variables.at(*parameter).name.clone();
+            let local = self.new_local(&name, &run, false);
+            if matches!(run.expr.ty, Type::Context(_)) {
+                self.function.context = Some(local);
+            }
+            parameters.push(local);
+            values.push(Value::Run(self.read_local(local, span)));
+        }
+        let result = self.inline(lambda, Environment::default(), values, Position::VALUE, span);
+        let moved = self.flow.epoch != epoch;
+        let result = self.close(0, result);
+        let state: FunctionState = std::mem::replace(&mut self.function, function);
+        self.flow = flow;
+        self.pending = pending;
+        self.loops = loops;
+        let failed = self.diagnostics.len() > messages;
+        let Value::Run(run) = result else {
+            self.diagnostics.truncate(messages);
+            return None;
+        };
+        let scalar = matches!(run.expr.ty, Type::Scalar(_) | Type::Verdict(_));
+        if failed || moved || !scalar {
+            self.diagnostics.truncate(messages);
+            return None;
+        }
+        let name = lambda.name.as_ref();
+        let id = self.functions.arena.push(Function {
+            name: name.map_or_else(|| "procedure".into(), |name| name.name.clone()),
+            name_span: name.map_or(lambda.span, |name| name.span),
+            span: lambda.span,
+            parameters,
+            locals: state.locals,
+            loops: state.loops,
+            body: run.expr.clone(),
+        });
+        let result = Run { epoch: None, literal: false, ..run };
+        Some(Outlined { id, result })
+    }
+}

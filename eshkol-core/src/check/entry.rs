@@ -1,0 +1,214 @@
+//! The entry of a program: which procedure the kernel calls, and what it must take and give.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::checker::{Checker, Position};
+use super::declare::DeclaredProgram;
+use super::flow::Flow;
+use super::typed::{self, ExprKind as Typed, Function, Type};
+use super::value::{Environment, Run, Value};
+use super::walk;
+use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
+use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ident, Lambda, ProgramId, Unit};
+
+/// The procedure that the kernel calls.
+pub(super) struct Entry {
+    name: Ident,
+    lambda: Rc<Lambda>,
+    /// `;;;` text.
+    pub(super) doc: Option<Rc<str>>,
+}
+
+fn lambda_of(definition: &Definition) -> Option<&Rc<Lambda>> {
+    match &definition.kind {
+        DefinitionKind::Value { value: Expr { kind: ExprKind::Lambda(lambda), .. }, .. } => Some(lambda),
+        _ => None,
+    }
+}
+
+/// Finds the entry: what `(entry …)` names, or the procedure that no other procedure of the program names.
+pub(super) fn find(unit: &Unit, program: &DeclaredProgram, diagnostics: &mut Diagnostics) -> Option<Entry> {
+    let entry = |id: DefId| {
+        let definition = unit.definitions.at(id);
+        let lambda = lambda_of(definition)?.clone();
+        Some(Entry { name: definition.name.clone(), lambda, doc: definition.doc.clone() })
+    };
+    if let Some((id, _)) = &program.entry {
+        return entry(*id);
+    }
+    let procedures: Vec<(DefId, &Definition)> = unit
+        .definitions
+        .iter()
+        .filter(|(_, definition)| definition.program == Some(program.id) && lambda_of(definition).is_some())
+        .collect();
+    let mut called = BTreeSet::new();
+    for (id, definition) in unit.definitions.iter() {
+        if !is_inside(unit, definition.program, program.id) {
+            continue;
+        }
+        if let DefinitionKind::Value { value, .. } = &definition.kind {
+            walk::definitions(value, &mut |named| {
+                if named != id {
+                    called.insert(named);
+                }
+            });
+        }
+    }
+    let uncalled: Vec<_> = procedures.iter().filter(|(id, _)| !called.contains(id)).collect();
+    match uncalled.as_slice() {
+        [(id, _)] => entry(*id),
+        [] => {
+            let message = format!("`{}` has no procedure that the kernel could call", program.name.name);
+            diagnostics.push(
+                Diagnostic::error(catalogue::NO_ENTRY, program.name.span, message)
+                    .with_help("define one that takes the context: `(define (main ctx) …)`"),
+            );
+            None
+        }
+        [(_, first), rest @ ..] => {
+            let names: Vec<String> =
+                uncalled.iter().map(|(_, definition)| format!("`{}`", definition.name.name)).collect();
+            let message =
+                format!("which of {} does the kernel call? None of them is called by another", names.join(", "));
+            let mut diagnostic = Diagnostic::error(catalogue::SEVERAL_ENTRIES, first.name.span, message)
+                .with_help(format!("name it: `(entry {})`", first.name.name))
+                .with_help("or remove the procedure that nothing calls");
+            for (_, definition) in rest {
+                diagnostic = diagnostic.with_note(definition.name.span, "or this one?");
+            }
+            diagnostics.push(diagnostic);
+            None
+        }
+    }
+}
+
+/// Whether a program is another, or nested in it.
+fn is_inside(unit: &Unit, inner: Option<ProgramId>, outer: ProgramId) -> bool {
+    let mut next = inner;
+    while let Some(id) = next {
+        if id == outer {
+            return true;
+        }
+        next = unit.programs.at(id).parent;
+    }
+    false
+}
+
+impl Checker<'_> {
+    /// Checks the entry of the program.
+    pub(super) fn entry(&mut self, entry: &Entry) -> Option<Function> {
+        let program_type = self.program.program_type;
+        let lambda = &entry.lambda;
+        let [parameter] = lambda.parameters.as_slice() else {
+            let message = format!("the kernel calls `{}` with one argument, the context", entry.name.name);
+            self.report(
+                Diagnostic::error(catalogue::WRONG_ARITY, entry.name.span, message)
+                    .with_help(format!("write `(define ({} ctx) …)`", entry.name.name)),
+            );
+            return None;
+        };
+        self.flow = Flow::new();
+        let context = Run::new(typed::Expr::new(Type::Context(program_type), entry.name.span, Typed::Unit));
+        let name = self.unit.variables.at(*parameter).name.clone();
+        let local = self.new_local(&name, &context, false);
+        self.function.context = Some(local);
+        let argument = Value::Run(self.read_local(local, entry.name.span));
+        let result = self.enter(lambda, entry.name.span, |checker| {
+            checker.in_environment(Environment::default(), |checker| {
+                if !checker.bind_parameters(lambda, vec![argument], entry.name.span) {
+                    return Value::Error(lambda.span);
+                }
+                checker.check(&lambda.body, Position::VALUE)
+            })
+        });
+        let result = self.close(0, result);
+        let body = self.verdict(result, &lambda.body)?;
+        let state = std::mem::take(&mut self.function);
+        Some(Function {
+            name: entry.name.name.clone(),
+            name_span: entry.name.span,
+            span: lambda.span,
+            parameters: vec![local],
+            locals: state.locals,
+            loops: state.loops,
+            body,
+        })
+    }
+
+    /// What the program returns, if it is what its type may return.
+    fn verdict(&mut self, result: Value, body: &Expr) -> Option<typed::Expr> {
+        let program_type = self.program.program_type;
+        let span = result.span();
+        let run = match result {
+            Value::Error(_) => return None,
+            Value::Run(run) => run,
+            other => {
+                let what = self.describe(&other);
+                self.wrong_return(&what, last_expression(body));
+                return None;
+            }
+        };
+        if run.expr.ty == Type::Verdict(program_type) || run.expr.ty == Type::Never {
+            return Some(run.expr);
+        }
+        let what = self.describe(&Value::Run(run.clone()));
+        let place = match run.expr.ty {
+            Type::Unit => valueless(body).unwrap_or_else(|| last_expression(body)),
+            _ => span,
+        };
+        let what = if run.expr.ty == Type::Unit { "nothing on some path".to_owned() } else { what };
+        self.wrong_return(&what, place);
+        None
+    }
+
+    fn wrong_return(&mut self, what: &str, place: crate::source::Span) {
+        let program_type = self.program.program_type;
+        let keyword = program_type.keyword();
+        let names: Vec<String> = program_type
+            .facts()
+            .results
+            .unwrap_or_default()
+            .iter()
+            .map(|result| format!("`:{}`", result.name))
+            .collect();
+        self.push(
+            Diagnostic::error(
+                catalogue::WRONG_RETURN,
+                place,
+                format!("a `:{keyword}` program returns what to do with the packet, and this gives {what}"),
+            )
+            .with_help(format!("end every path with one of {}", names.join(", "))),
+        );
+    }
+}
+
+/// The expression that gives the value of another.
+fn last_expression(expr: &Expr) -> crate::source::Span {
+    match &expr.kind {
+        ExprKind::Let(_, body) | ExprKind::Letrec(_, body) | ExprKind::LetValues { body, .. } => last_expression(body),
+        ExprKind::Begin(items) => items.last().map_or(expr.span, last_expression),
+        _ => expr.span,
+    }
+}
+
+/// The first `if` in tail position that lacks a branch.
+fn valueless(expr: &Expr) -> Option<crate::source::Span> {
+    match &expr.kind {
+        ExprKind::If(_, then, otherwise) => {
+            if matches!(otherwise.kind, ExprKind::Unspecified) || matches!(then.kind, ExprKind::Unspecified) {
+                return Some(expr.span);
+            }
+            valueless(then).or_else(|| valueless(otherwise))
+        }
+        ExprKind::Let(_, body) | ExprKind::Letrec(_, body) | ExprKind::LetValues { body, .. } => valueless(body),
+        ExprKind::Begin(items) => items.last().and_then(valueless),
+        ExprKind::Case { clauses, otherwise, .. } => {
+            clauses.iter().find_map(|(_, body)| valueless(body)).or_else(|| match otherwise.kind {
+                ExprKind::Unspecified => Some(expr.span),
+                _ => valueless(otherwise),
+            })
+        }
+        _ => None,
+    }
+}

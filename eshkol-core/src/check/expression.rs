@@ -1,0 +1,669 @@
+//! Checking expressions: one function per core form.
+
+use std::rc::Rc;
+
+use super::checker::{Checker, Pending, Position, local_of};
+use super::declare::Declared;
+use super::flow::Flow;
+use super::range::Range;
+use super::typed::{self, ExprKind as Typed, LocalId, Place, RefTarget, RefType, Region, Type};
+use super::types::DataType;
+use super::value::{Closure, Environment, Meaning, Procedure, Run, Static, Value};
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::expand::form::{Binding, DefId, DefinitionKind, Expr, ExprKind, VarId};
+use crate::kernel;
+use crate::source::Span;
+use crate::syntax::{Datum, DatumKind, Name};
+
+impl Checker<'_> {
+    /// Checks an expression. What it needs done first is part of a run-time result; a compile-time result leaves it pending.
+    pub(super) fn check(&mut self, expr: &Expr, position: Position) -> Value {
+        if !self.spend(expr.span) {
+            return Value::Error(expr.span);
+        }
+        let mark = self.pending.len();
+        let value = self.check_form(expr, position);
+        self.close(mark, value)
+    }
+
+    /// Puts what is pending since `mark` into a run-time value.
+    pub(super) fn close(&mut self, mark: usize, value: Value) -> Value {
+        match value {
+            Value::Run(mut run) => {
+                run.expr = self.wrap(mark, run.expr);
+                Value::Run(run)
+            }
+            other => other,
+        }
+    }
+
+    /// Checks an expression whose value is used.
+    pub(super) fn value(&mut self, expr: &Expr) -> Value {
+        self.check(expr, Position::VALUE)
+    }
+
+    fn check_form(&mut self, expr: &Expr, position: Position) -> Value {
+        let span = expr.span;
+        match &expr.kind {
+            ExprKind::Integer(value) => Value::literal(*value, span),
+            ExprKind::Float(text) => self.report(
+                Diagnostic::error(
+                    catalogue::FLOAT,
+                    span,
+                    format!("`{text}` is a floating-point number, and eBPF has none"),
+                )
+                .with_help("scale it: count in thousandths, or multiply first and divide after"),
+            ),
+            ExprKind::Bool(value) => Value::boolean(*value, span),
+            ExprKind::Char(c) => Value::literal(i128::from(u32::from(*c)), span),
+            ExprKind::String(text) => Value::Static(Static::String(text.clone()), span),
+            ExprKind::Keyword(name) => self.keyword(name, span),
+            ExprKind::Quote(datum) => quoted(datum),
+            ExprKind::Local(variable) => self.variable(*variable, span),
+            ExprKind::Definition(definition) => self.definition(*definition, span),
+            ExprKind::StructProcedure { definition, procedure } => {
+                Value::Static(Static::Procedure(Procedure::Struct(*definition, procedure.clone())), span)
+            }
+            ExprKind::EnumVariant { definition, variant } => self.enum_variant(*definition, *variant, span),
+            ExprKind::Builtin(name) => Value::Static(Static::Procedure(Procedure::Builtin(name.clone())), span),
+            ExprKind::Lambda(lambda) => {
+                let closure = Closure { lambda: lambda.clone(), environment: self.environment.clone() };
+                Value::Static(Static::Procedure(Procedure::Closure(closure)), span)
+            }
+            ExprKind::If(test, then, otherwise) => self.check_if(test, then, otherwise, position, span),
+            ExprKind::Let(bindings, body) => self.scoped(|checker| {
+                for binding in bindings {
+                    let value = checker.value(&binding.value);
+                    checker.bind(binding.variable, value);
+                }
+                checker.check(body, position)
+            }),
+            ExprKind::Letrec(bindings, body) => self.letrec(bindings, body, position),
+            ExprKind::LetValues { variables, rest, value, body } => self.scoped(|checker| {
+                let value = checker.value(value);
+                checker.bind_values(variables, *rest, value, span);
+                checker.check(body, position)
+            }),
+            ExprKind::SetLocal(variable, value) => {
+                let value = self.value(value);
+                self.set_local(*variable, value, span)
+            }
+            ExprKind::SetDefinition(definition, value) => {
+                let value = self.value(value);
+                self.set_global(*definition, value, span)
+            }
+            ExprKind::Begin(items) => self.begin(items, position, span),
+            ExprKind::Call(callee, arguments) => self.call(callee, arguments, position, span),
+            ExprKind::While { test, body } => self.check_while(test, body, span),
+            ExprKind::For { variable, sequence, body } => self.check_for(*variable, sequence, body, span),
+            ExprKind::Case { key, clauses, otherwise } => self.case(key, clauses, otherwise, position, span),
+            ExprKind::The(ty, value) => {
+                let value = self.value(value);
+                match self.data_type(ty) {
+                    Some(data) => self.cast(value, &data, span),
+                    None => Value::Error(span),
+                }
+            }
+            ExprKind::SizeOf(_) => {
+                let program = Some(self.program.id);
+                match self.declarations.constant(self.unit, program, expr, self.diagnostics) {
+                    Some(size) => Value::literal(size, span),
+                    None => Value::Error(span),
+                }
+            }
+            ExprKind::Program(_) => {
+                self.error(catalogue::NOT_A_RUN_TIME_VALUE, span, "a program can't be used as a value here")
+            }
+            ExprKind::ParseHeader(definition, cursor) => {
+                let cursor = self.value(cursor);
+                self.parse_defined_header(*definition, cursor, span)
+            }
+            ExprKind::Unspecified => Value::unspecified(span),
+            ExprKind::Error => Value::Error(span),
+        }
+    }
+
+    /// Runs `inner` and forgets the variables it bound.
+    pub(super) fn scoped(&mut self, inner: impl FnOnce(&mut Self) -> Value) -> Value {
+        let environment = self.environment.clone();
+        let value = inner(self);
+        self.environment = environment;
+        value
+    }
+
+    /// Runs `inner` in another environment.
+    pub(super) fn in_environment<T>(&mut self, environment: Environment, inner: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.environment, environment);
+        let value = inner(self);
+        self.environment = outer;
+        value
+    }
+
+    fn keyword(&mut self, name: &Name, span: Span) -> Value {
+        let program_type = self.program.program_type;
+        if let Some(result) = program_type.result(name) {
+            let bits = super::value::low_bits(i128::from(result));
+            return Value::run(Type::Verdict(program_type), span, Typed::Constant(bits));
+        }
+        if let Some(constant) = kernel::constant::by_name(name) {
+            let mut run = Value::constant(i128::from(constant.value), constant.ty, span);
+            if let Value::Run(run) = &mut run {
+                run.literal = true;
+            }
+            return run;
+        }
+        Value::Static(Static::Keyword(name.clone()), span)
+    }
+
+    fn variable(&mut self, variable: VarId, span: Span) -> Value {
+        match self.environment.get(variable) {
+            Some(Meaning::Local(local)) => Value::Run(self.read_local(*local, span)),
+            Some(Meaning::Value(value)) => {
+                let mut value = value.clone();
+                match &mut value {
+                    Value::Run(run) => run.expr.span = span,
+                    Value::Static(_, place) | Value::Error(place) => *place = span,
+                }
+                value
+            }
+            Some(Meaning::Recursive(lambda)) => {
+                let closure =
+                    Closure { lambda: lambda.clone(), environment: self.environment.clone(), itself: Some(variable) };
+                Value::Static(Static::Procedure(Procedure::Closure(closure)), span)
+            }
+            None => {
+                let name = &self.unit.variables.at(variable).name;
+                let message = format!("`{name}` is used before it has a value");
+                self.error(catalogue::USED_BEFORE_DEFINITION, span, message)
+            }
+        }
+    }
+
+    fn definition(&mut self, id: DefId, span: Span) -> Value {
+        match self.declarations.by_definition.get(&id) {
+            Some(Declared::Map(map)) => Value::Static(Static::Map(*map), span),
+            Some(Declared::Global(global)) => {
+                let data = self.declarations.globals.at(*global).ty.clone();
+                let reference = RefType { target: RefTarget::Data(data.clone()), region: Region::Global };
+                let base = typed::Expr::new(Type::Ref(reference), span, Typed::Global(*global));
+                match data.storage() {
+                    Some(storage) => {
+                        let align = self.declarations.types.layout(&data).1;
+                        let place = Place { base: Box::new(base), offset: 0, index: None, align };
+                        Value::Run(self.load(place, storage, &data, span))
+                    }
+                    None => Value::Run(Run::new(base)),
+                }
+            }
+            Some(Declared::Value) => self.constant_or_procedure(id, span),
+            Some(Declared::Struct(_) | Declared::Header(_) | Declared::Enum(_) | Declared::Alias(_)) => {
+                let name = &self.unit.definitions.at(id).name.name;
+                let message = format!("`{name}` is a type, and a value is wanted here");
+                self.error(catalogue::TYPE_MISMATCH, span, message)
+            }
+            None => Value::Error(span),
+        }
+    }
+
+    fn constant_or_procedure(&mut self, id: DefId, span: Span) -> Value {
+        let DefinitionKind::Value { annotation, value } = &self.unit.definitions.at(id).kind else {
+            return Value::Error(span);
+        };
+        if matches!(value.kind, ExprKind::Lambda(_)) {
+            return Value::Static(Static::Procedure(Procedure::Defined(id)), span);
+        }
+        if self.constants.contains(&id) {
+            let name = &self.unit.definitions.at(id).name;
+            let message = format!("the constant `{}` is defined by itself", name.name);
+            return self.error(catalogue::CONSTANT_CYCLE, name.span, message);
+        }
+        self.constants.push(id);
+        let mark = self.pending.len();
+        let mut result = self.in_environment(Environment::default(), |checker| checker.value(value));
+        self.constants.pop();
+        if let Some(annotation) = annotation {
+            result = self.convert_to_annotation(result, annotation);
+        }
+        let constant = match &result {
+            Value::Run(run) => run.is_atom(),
+            Value::Static(..) | Value::Error(_) => true,
+        };
+        if !constant || self.pending.len() > mark {
+            self.pending.truncate(mark);
+            return self.report(
+                Diagnostic::error(
+                    catalogue::NOT_CONSTANT,
+                    value.span,
+                    "a definition outside procedures must be a constant",
+                )
+                .with_help("bind it with `let` inside the procedure that needs it")
+                .with_help("or keep it in a map or in a `(define-global (name :mutable) …)`"),
+            );
+        }
+        match &mut result {
+            Value::Run(run) => run.expr.span = span,
+            Value::Static(_, place) | Value::Error(place) => *place = span,
+        }
+        result
+    }
+
+    fn enum_variant(&mut self, id: DefId, variant: usize, span: Span) -> Value {
+        let Some(Declared::Enum(id)) = self.declarations.by_definition.get(&id) else { return Value::Error(span) };
+        let Some((_, value)) = self.declarations.types.enums.at(*id).variants.get(variant) else {
+            return Value::Error(span);
+        };
+        let expr = typed::Expr::new(Type::Scalar(DataType::Enum(*id)), span, Typed::Constant(u64::from(*value)));
+        Value::Run(Run::new(expr).in_range(Range::exactly(i128::from(*value))))
+    }
+
+    fn check_if(&mut self, test: &Expr, then: &Expr, otherwise: &Expr, position: Position, span: Span) -> Value {
+        let test = self.test(test);
+        // In a procedure that calls itself, the branch that is not taken must not be looked at: it is what ends the recursion.
+        let decided = constant_test(&test.expr);
+        let lazy = decided.is_some() && self.in_recursion();
+        let branch = |checker: &mut Self, flow: Flow, expr: &Expr, skip: bool| {
+            checker.flow = flow;
+            let value = if skip { None } else { Some(checker.check(expr, position)) };
+            (value, std::mem::replace(&mut checker.flow, Flow::new()))
+        };
+        let dead_then = !test.when_true.reachable && self.flow.reachable;
+        let dead_otherwise = !test.when_false.reachable && self.flow.reachable;
+        let mark = self.pending.len();
+        let (then, then_flow) = branch(self, test.when_true, then, lazy && decided == Some(false));
+        let then_pending = self.pending.split_off(mark);
+        let (otherwise, otherwise_flow) = branch(self, test.when_false, otherwise, lazy && decided == Some(true));
+        let otherwise_pending = self.pending.split_off(mark);
+        self.flow = self.join_flows(then_flow, otherwise_flow);
+        if dead_then || dead_otherwise {
+            if !is_pure(&test.expr) {
+                self.pending.push(Pending::Effect(test.expr));
+            }
+            let (value, pending) = if dead_then { (otherwise, otherwise_pending) } else { (then, then_pending) };
+            self.pending.extend(pending);
+            return value.unwrap_or(Value::Error(span));
+        }
+        let (Some(then), Some(otherwise)) = (then, otherwise) else { return Value::Error(span) };
+        if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
+            return Value::Error(span);
+        }
+        if position.effect {
+            let then = self.branch_effect(then, then_pending);
+            let otherwise = self.branch_effect(otherwise, otherwise_pending);
+            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        let before = self.pending.len();
+        self.pending.extend(then_pending);
+        self.pending.extend(otherwise_pending);
+        if let Some(same) = same_static(&then, &otherwise) {
+            return if self.pending.len() == before { same } else { self.branches_do_not_mix(&then, &otherwise, span) };
+        }
+        if self.pending.len() > before {
+            return self.branches_do_not_mix(&then, &otherwise, span);
+        }
+        self.join_values(test.expr, then, otherwise, span)
+    }
+
+    fn branches_do_not_mix(&mut self, then: &Value, otherwise: &Value, span: Span) -> Value {
+        let (one, other) = (self.describe(then), self.describe(otherwise));
+        self.error(
+            catalogue::NOT_A_RUN_TIME_VALUE,
+            span,
+            format!("which of {one} and {other} it is would be known only at run time"),
+        )
+    }
+
+    fn branch_effect(&mut self, value: Value, pending: Vec<Pending>) -> typed::Expr {
+        let span = value.span();
+        let mark = self.pending.len();
+        self.pending.extend(pending);
+        let expr = self.effect(value).unwrap_or_else(|| typed::Expr::new(Type::Unit, span, Typed::Unit));
+        self.wrap(mark, expr)
+    }
+
+    fn join_values(&mut self, test: typed::Expr, then: Value, otherwise: Value, span: Span) -> Value {
+        let unspecified = |value: &Value| matches!(value, Value::Static(Static::Unspecified, _));
+        let valueless = unspecified(&then) || unspecified(&otherwise);
+        let (Some(then), Some(otherwise)) = (self.run(then), self.run(otherwise)) else { return Value::Error(span) };
+        let never = |run: &Run| run.expr.ty == Type::Never;
+        if valueless && !never(&then) && !never(&otherwise) {
+            let kind =
+                Typed::If { test: Box::new(test), then: Box::new(then.expr), otherwise: Box::new(otherwise.expr) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        let range = match (never(&then), never(&otherwise)) {
+            (true, _) => otherwise.range,
+            (_, true) => then.range,
+            _ => then.range.union(otherwise.range),
+        };
+        let literal = then.literal && otherwise.literal;
+        let epoch = then.epoch.or(otherwise.epoch);
+        let Some((ty, then, otherwise)) = self.unify(then, otherwise, span) else { return Value::Error(span) };
+        let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };
+        let mut run = Run::new(typed::Expr::new(ty, span, kind));
+        run.range = if run.int_type().is_some_and(|int| range.within(Range::of(int))) { range } else { run.range };
+        run.literal = literal;
+        run.epoch = epoch;
+        Value::Run(run)
+    }
+
+    fn letrec(&mut self, bindings: &[Binding], body: &Expr, position: Position) -> Value {
+        self.scoped(|checker| {
+            for binding in bindings {
+                if let ExprKind::Lambda(lambda) = &binding.value.kind {
+                    let meaning = Meaning::Recursive(lambda.clone());
+                    checker.environment = checker.environment.with(binding.variable, meaning);
+                }
+            }
+            for binding in bindings {
+                if !matches!(binding.value.kind, ExprKind::Lambda(_)) {
+                    let value = checker.value(&binding.value);
+                    checker.bind(binding.variable, value);
+                }
+            }
+            checker.check(body, position)
+        })
+    }
+
+    /// Binds the parts of `(values …)`.
+    pub(super) fn bind_values(&mut self, variables: &[VarId], rest: Option<VarId>, value: Value, span: Span) {
+        let parts = match value {
+            Value::Static(Static::Values(parts), _) => parts,
+            Value::Run(Run { expr: typed::Expr { ty: Type::Values(types), span: place, kind }, epoch, .. }) => {
+                let mut locals = Vec::new();
+                let mut parts = Vec::new();
+                for ty in &types {
+                    let run = Run::new(typed::Expr::new(ty.clone(), place, Typed::Unit));
+                    let pointer = matches!(ty, Type::Cursor | Type::Ref(_) | Type::Optional(_));
+                    let run = Run { epoch: if pointer { epoch } else { None }, ..run };
+                    let local = self.new_local("value", &run, false);
+                    locals.push(local);
+                    parts.push(Value::Run(self.read_local(local, place)));
+                }
+                self.pending
+                    .push(Pending::LetValues(locals, typed::Expr { ty: Type::Values(types), span: place, kind }));
+                parts
+            }
+            Value::Error(place) => {
+                for variable in variables.iter().chain(&rest) {
+                    self.environment = self.environment.with(*variable, Meaning::Value(Value::Error(place)));
+                }
+                return;
+            }
+            single => vec![single],
+        };
+        let enough = if rest.is_some() { parts.len() >= variables.len() } else { parts.len() == variables.len() };
+        if !enough {
+            let (wanted, given) = (variables.len(), parts.len());
+            let message = format!("{wanted} values are bound here, and the expression gives {given}");
+            self.error(catalogue::WRONG_VALUE_COUNT, span, message);
+        }
+        let mut parts = parts.into_iter();
+        for variable in variables {
+            let part = parts.next().unwrap_or(Value::Error(span));
+            self.bind(*variable, part);
+        }
+        if let Some(rest) = rest {
+            let parts: Vec<Value> = parts.map(|part| self.stable(part, "value")).collect();
+            self.bind(rest, Value::Static(Static::List(parts), span));
+        }
+    }
+
+    fn set_local(&mut self, variable: VarId, value: Value, span: Span) -> Value {
+        let Some(Meaning::Local(local)) = self.environment.get(variable) else {
+            if !matches!(value, Value::Error(_)) && !matches!(self.environment.get(variable), Some(Meaning::Value(_))) {
+                let name = &self.unit.variables.at(variable).name;
+                let message = format!("`{name}` can't be changed: it stands for something known while compiling");
+                return self.error(catalogue::NOT_A_RUN_TIME_VALUE, span, message);
+            }
+            return Value::Error(span);
+        };
+        let local = *local;
+        let Some(run) = self.run(value) else { return Value::Error(span) };
+        let (range, epoch) = (run.range, run.epoch);
+        let Some(expr) = self.assign_to(local, run) else { return Value::Error(span) };
+        self.after_assignment(local, &expr, range);
+        match epoch {
+            Some(epoch) => self.function.epochs.insert(local, epoch),
+            None => self.function.epochs.remove(&local),
+        };
+        Value::run(Type::Unit, span, Typed::Set { local, value: Box::new(expr) })
+    }
+
+    /// A value as a local of a fixed type takes it.
+    pub(super) fn assign_to(&mut self, local: LocalId, run: Run) -> Option<typed::Expr> {
+        let ty = self.function.locals.at(local).ty.clone();
+        if run.expr.ty == ty || run.expr.ty == Type::Never {
+            return Some(run.expr);
+        }
+        match (&ty, &run.expr.ty) {
+            (Type::Optional(to), Type::Ref(from))
+                if to.target == from.target && regions_fit(from.region, to.region) =>
+            {
+                let span = run.expr.span;
+                return Some(typed::Expr::new(ty, span, Typed::Some(Box::new(run.expr))));
+            }
+            (Type::Optional(_), Type::Scalar(DataType::Bool)) if matches!(run.expr.kind, Typed::Constant(0)) => {
+                return Some(typed::Expr::new(ty, run.expr.span, Typed::Absent));
+            }
+            (Type::Scalar(_), Type::Scalar(_) | Type::Ref(_) | Type::Optional(_)) => {
+                let Type::Scalar(data) = &ty else { return None };
+                let data = data.clone();
+                let span = run.expr.span;
+                return match self.cast(Value::Run(run), &data, span) {
+                    Value::Run(run) => Some(run.expr),
+                    Value::Static(..) | Value::Error(_) => None,
+                };
+            }
+            _ => {}
+        }
+        let name = self.function.locals.at(local).name.clone();
+        let wanted = super::value::describe_type(&ty, &|data| self.type_name(data));
+        let given = self.describe(&Value::Run(run.clone()));
+        self.error(catalogue::TYPE_MISMATCH, run.expr.span, format!("`{name}` holds {wanted}, and this is {given}"));
+        None
+    }
+
+    fn after_assignment(&mut self, local: LocalId, expr: &typed::Expr, range: Range) {
+        let full = super::value::full_range(&self.function.locals.at(local).ty);
+        self.flow.ranges.insert(local, if range.within(full) { range } else { full });
+        match &expr.kind {
+            Typed::Some(_) => self.flow.present.insert(local),
+            _ => match local_of(expr) {
+                Some(from) if self.flow.present.contains(&from) => self.flow.present.insert(local),
+                _ => self.flow.present.remove(&local),
+            },
+        };
+    }
+
+    fn set_global(&mut self, definition: DefId, value: Value, span: Span) -> Value {
+        let Some(Declared::Global(global)) = self.declarations.by_definition.get(&definition) else {
+            return Value::Error(span);
+        };
+        let information = self.declarations.globals.at(*global);
+        if !information.mutable {
+            let name = &information.name;
+            return self.report(
+                Diagnostic::error(
+                    catalogue::GLOBAL_IS_CONSTANT,
+                    span,
+                    format!("the program can't change `{name}`: Rust sets it before loading"),
+                )
+                .with_note(information.span, "defined here")
+                .with_help(format!("write `(define-global ({name} :mutable) …)` for one that is live in both")),
+            );
+        }
+        let data = information.ty.clone();
+        let Some(storage) = data.storage() else {
+            return self.error(
+                catalogue::TYPE_MISMATCH,
+                span,
+                "only a number, boolean or address can be set; set its parts",
+            );
+        };
+        let Some(value) = self.store_as(value, &data) else { return Value::Error(span) };
+        let align = self.declarations.types.layout(&data).1;
+        let reference = RefType { target: RefTarget::Data(data), region: Region::Global };
+        let base = typed::Expr::new(Type::Ref(reference), span, Typed::Global(*global));
+        let place = Place { base: Box::new(base), offset: 0, index: None, align };
+        Value::run(Type::Unit, span, Typed::Store { place, storage, value: Box::new(value) })
+    }
+
+    fn begin(&mut self, items: &[Expr], position: Position, span: Span) -> Value {
+        let Some((last, first)) = items.split_last() else { return Value::unspecified(span) };
+        for item in first {
+            let value = self.check(item, Position::EFFECT);
+            if let Some(effect) = self.effect(value) {
+                self.pending.push(Pending::Effect(effect));
+            }
+        }
+        self.check(last, position)
+    }
+
+    fn case(
+        &mut self,
+        key: &Expr,
+        clauses: &[(Vec<Datum>, Expr)],
+        otherwise: &Expr,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let key = self.value(key);
+        let key = match self.scalar(key) {
+            Some(run) => self.stable_run(run, "key"),
+            None => return Value::Error(span),
+        };
+        self.case_clauses(&key, clauses, otherwise, position, span)
+    }
+
+    fn case_clauses(
+        &mut self,
+        key: &Run,
+        clauses: &[(Vec<Datum>, Expr)],
+        otherwise: &Expr,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let Some(((data, body), rest)) = clauses.split_first() else { return self.check(otherwise, position) };
+        let test = self.case_test(key, data, span);
+        self.choose(
+            test,
+            position,
+            span,
+            |checker| checker.check(body, position),
+            |checker| {
+                let mark = checker.pending.len();
+                let value = checker.case_clauses(key, rest, otherwise, position, span);
+                checker.close(mark, value)
+            },
+        )
+    }
+
+    /// A choice between two things that a test decides.
+    pub(super) fn choose(
+        &mut self,
+        test: super::test::Test,
+        position: Position,
+        span: Span,
+        then: impl FnOnce(&mut Self) -> Value,
+        otherwise: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let mark = self.pending.len();
+        self.flow = test.when_true;
+        let then = then(self);
+        let then_pending = self.pending.split_off(mark);
+        let then_flow = std::mem::replace(&mut self.flow, test.when_false);
+        let otherwise = otherwise(self);
+        let otherwise_pending = self.pending.split_off(mark);
+        let otherwise_flow = std::mem::replace(&mut self.flow, Flow::new());
+        self.flow = self.join_flows(then_flow, otherwise_flow);
+        if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
+            return Value::Error(span);
+        }
+        if position.effect {
+            let then = self.branch_effect(then, then_pending);
+            let otherwise = self.branch_effect(otherwise, otherwise_pending);
+            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        if !then_pending.is_empty() || !otherwise_pending.is_empty() {
+            return self.branches_do_not_mix(&then, &otherwise, span);
+        }
+        self.join_values(test.expr, then, otherwise, span)
+    }
+
+    fn in_recursion(&self) -> bool {
+        self.frames.iter().enumerate().any(|(index, frame)| {
+            self.frames.iter().take(index).any(|outer| Rc::ptr_eq(&outer.lambda, &frame.lambda))
+                || self.calls_itself(&frame.lambda)
+        })
+    }
+}
+
+/// A quoted datum as a value.
+pub(super) fn quoted(datum: &Datum) -> Value {
+    let span = datum.span;
+    match &datum.kind {
+        DatumKind::Integer(value) => Value::literal(*value, span),
+        DatumKind::Bool(value) => Value::boolean(*value, span),
+        DatumKind::Char(c) => Value::literal(i128::from(u32::from(*c)), span),
+        DatumKind::String(text) => Value::Static(Static::String(text.clone()), span),
+        DatumKind::Keyword(name) => Value::Static(Static::Keyword(name.clone()), span),
+        DatumKind::List(items, None) | DatumKind::Vector(items) => {
+            Value::Static(Static::List(items.iter().map(quoted).collect()), span)
+        }
+        _ => Value::Static(Static::Quote(datum.clone()), span),
+    }
+}
+
+/// Whether a test is decided while compiling.
+pub(super) fn constant_test(test: &typed::Expr) -> Option<bool> {
+    match test.kind {
+        Typed::Constant(value) => Some(value != 0),
+        _ => None,
+    }
+}
+
+fn same_static(one: &Value, other: &Value) -> Option<Value> {
+    let same = match (one, other) {
+        (Value::Static(Static::Unspecified, _), Value::Static(Static::Unspecified, _)) => true,
+        (Value::Static(Static::Map(a), _), Value::Static(Static::Map(b), _)) => a == b,
+        (Value::Static(Static::Keyword(a), _), Value::Static(Static::Keyword(b), _)) => a == b,
+        (Value::Static(Static::String(a), _), Value::Static(Static::String(b), _)) => a == b,
+        _ => false,
+    };
+    same.then(|| one.clone())
+}
+
+/// Whether evaluating it changes nothing.
+pub(super) fn is_pure(expr: &typed::Expr) -> bool {
+    match &expr.kind {
+        Typed::Unit
+        | Typed::Constant(_)
+        | Typed::Ipv6Constant(_)
+        | Typed::MacConstant(_)
+        | Typed::Local(_)
+        | Typed::Absent
+        | Typed::Global(_) => true,
+        Typed::Arithmetic { lhs, rhs, .. } | Typed::Compare { lhs, rhs, .. } => is_pure(lhs) && is_pure(rhs),
+        Typed::Cast(value)
+        | Typed::Not(value)
+        | Typed::IsPresent(value)
+        | Typed::Present(value)
+        | Typed::Some(value)
+        | Typed::BitCount(value)
+        | Typed::PacketStart(value)
+        | Typed::PacketLength(value)
+        | Typed::ByteSwap { value, .. } => is_pure(value),
+        Typed::Load { place, .. } => {
+            is_pure(&place.base) && place.index.as_ref().is_none_or(|(index, _)| is_pure(index))
+        }
+        Typed::ContextLoad { context, .. } => is_pure(context),
+        Typed::If { test, then, otherwise } => is_pure(test) && is_pure(then) && is_pure(otherwise),
+        _ => false,
+    }
+}
+
+fn regions_fit(from: Region, to: Region) -> bool {
+    from == to || to == Region::Any
+}

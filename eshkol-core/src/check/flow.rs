@@ -1,0 +1,64 @@
+//! What is known at a point of the program: ranges of numbers, which optionals are there, and whether the packet has
+//! moved since a header was parsed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::range::Range;
+use super::typed::LocalId;
+
+/// A state of the packet. Whatever moves the packet begins a new one; headers belong to the one they were parsed in.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Epoch(pub(super) usize);
+
+/// Facts that hold at one point.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Flow {
+    /// Whether control can get here.
+    pub(super) reachable: bool,
+    /// Of integer locals.
+    pub(super) ranges: BTreeMap<LocalId, Range>,
+    /// Optional locals that are known to be there.
+    pub(super) present: BTreeSet<LocalId>,
+    /// The packet's state.
+    pub(super) epoch: Epoch,
+}
+
+impl Flow {
+    /// Nothing known.
+    pub(super) fn new() -> Self {
+        Self { reachable: true, ranges: BTreeMap::new(), present: BTreeSet::new(), epoch: Epoch(0) }
+    }
+
+    /// The same facts where control can't get.
+    pub(super) fn unreachable(&self) -> Self {
+        Self { reachable: false, ..self.clone() }
+    }
+
+    /// Learns that a local is in a range.
+    pub(super) fn refine(&mut self, local: LocalId, range: Range) {
+        let known = self.ranges.get(&local).copied();
+        let refined = known.map_or(range, |known| known.intersect(range));
+        if refined.is_empty() {
+            self.reachable = false;
+        }
+        self.ranges.insert(local, refined);
+    }
+
+    /// What holds after either of two ways. `moved` makes the epoch of a packet that moved on one of them only.
+    pub(super) fn join(self, other: Self, moved: impl FnOnce(Epoch, Epoch) -> Epoch) -> Self {
+        if !self.reachable {
+            return other;
+        }
+        if !other.reachable {
+            return self;
+        }
+        let epoch = if self.epoch == other.epoch { self.epoch } else { moved(self.epoch, other.epoch) };
+        let ranges = self
+            .ranges
+            .iter()
+            .filter_map(|(local, range)| Some((*local, range.union(*other.ranges.get(local)?))))
+            .collect();
+        let present = self.present.intersection(&other.present).copied().collect();
+        Self { reachable: true, ranges, present, epoch }
+    }
+}
