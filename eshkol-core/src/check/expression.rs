@@ -167,8 +167,7 @@ impl Checker<'_> {
                 value
             }
             Some(Meaning::Recursive(lambda)) => {
-                let closure =
-                    Closure { lambda: lambda.clone(), environment: self.environment.clone(), itself: Some(variable) };
+                let closure = Closure { lambda: lambda.clone(), environment: self.environment.clone() };
                 Value::Static(Static::Procedure(Procedure::Closure(closure)), span)
             }
             None => {

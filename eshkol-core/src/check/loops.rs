@@ -100,6 +100,10 @@ impl LoopSpec {
     }
 }
 
+/// Checks one step of going through a sequence: given the element and what has come together, what comes together next.
+type FoldBody<'b> = dyn FnMut(&mut Checker<'_>, Value, Vec<Value>) -> Vec<Value> + 'b;
+
+/// Checks one round, given the loop's variables and its index.
 type Body<'b> = dyn FnMut(&mut Checker<'_>, &[LocalId], usize) -> Value + 'b;
 
 impl Checker<'_> {
@@ -136,14 +140,12 @@ impl Checker<'_> {
             let value = self.close(mark, value);
             let Some(done) = self.loops.pop() else { return Value::Error(span) };
             if let Some(wider) = self.wider_types(&types, &done.rounds) {
-                if pass < 8 {
-                    types = wider;
-                    rounds = None;
-                    self.undo(messages, &function, pending);
-                    pass = 0;
-                    counters.retain(|counter| matches!(counter.what, Counted::Outer(_)));
-                    continue;
-                }
+                types = wider;
+                rounds = None;
+                self.undo(messages, &function, pending);
+                pass = 0;
+                counters.retain(|counter| matches!(counter.what, Counted::Outer(_)));
+                continue;
             }
             if last {
                 return self.finish_loop(&spec, id, &locals, &types, &done, value, position);
@@ -642,27 +644,25 @@ impl Checker<'_> {
         values: Vec<Value>,
         weight: usize,
         span: Span,
-        body: &mut dyn FnMut(&mut Checker<'_>, Value, Vec<Value>) -> Vec<Value>,
+        body: &mut FoldBody<'_>,
     ) -> Vec<Value> {
         match self.elements(sequence, span) {
             Some(Elements::Listed(elements)) => elements.into_iter().fold(values, |values, element| {
                 let values = values.into_iter().map(|value| self.stable(value, "accumulator")).collect();
                 body(self, element, values)
             }),
-            Some(Elements::Counted { from, to, step, element }) => {
-                self.counted(CountedLoop { from, to, step, element }, values, weight, span, body)
-            }
+            Some(Elements::Counted(counted)) => self.counted(&counted, values, weight, span, body),
             None => values.into_iter().map(|_| Value::Error(span)).collect(),
         }
     }
 
     fn counted(
         &mut self,
-        counted: CountedLoop,
+        counted: &CountedLoop,
         values: Vec<Value>,
         weight: usize,
         span: Span,
-        body: &mut dyn FnMut(&mut Checker<'_>, Value, Vec<Value>) -> Vec<Value>,
+        body: &mut FoldBody<'_>,
     ) -> Vec<Value> {
         let count = values.len();
         let mut variables = vec![("i".to_owned(), counted.from.clone())];
@@ -720,7 +720,7 @@ pub(super) enum Elements {
     /// So many values, known one by one.
     Listed(Vec<Value>),
     /// Numbers from one to another, or what stands at those places.
-    Counted { from: Run, to: Run, step: i64, element: ElementKind },
+    Counted(Box<CountedLoop>),
 }
 
 /// What an element of a counted sequence is.
@@ -732,11 +732,12 @@ pub(super) enum ElementKind {
     ArrayElement(Run),
 }
 
-struct CountedLoop {
-    from: Run,
-    to: Run,
-    step: i64,
-    element: ElementKind,
+/// Going from one number up to, but not including, another.
+pub(super) struct CountedLoop {
+    pub(super) from: Run,
+    pub(super) to: Run,
+    pub(super) step: i64,
+    pub(super) element: ElementKind,
 }
 
 impl CountedLoop {

@@ -395,7 +395,7 @@ impl Checker<'_> {
         if a.expr.ty == Type::Never || b.expr.ty == Type::Never {
             return self.decided(true, span);
         }
-        let (one, other) = (self.describe(&Value::Run(a.clone())), self.describe(&Value::Run(b.clone())));
+        let (one, other) = (self.describe(&Value::Run(a)), self.describe(&Value::Run(b)));
         let message = if same {
             format!("{one} has no order: only `=` compares it")
         } else {

@@ -180,7 +180,7 @@ fn modulo(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let differ = checker.compare(Comparison::Less, Value::Run(signs), Value::literal(0, span), span);
     let remainder_value = Value::Run(remainder.clone());
     checker.flow = differ.when_true;
-    let inexact = checker.compare(Comparison::Equal, remainder_value.clone(), Value::literal(0, span), span);
+    let inexact = checker.compare(Comparison::Equal, remainder_value, Value::literal(0, span), span);
     let flow = checker.join_flows(inexact.when_true, inexact.when_false);
     checker.flow = checker.join_flows(flow, differ.when_false);
     let most = b.range.low.abs().max(b.range.high.abs());

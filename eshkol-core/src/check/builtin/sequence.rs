@@ -1,7 +1,7 @@
 //! Lists, vectors and ranges: known while compiling, and gone afterwards.
 
 use super::super::checker::{Checker, Position};
-use super::super::loops::{ElementKind, Elements};
+use super::super::loops::{CountedLoop, ElementKind, Elements};
 use super::super::range::Range;
 use super::super::test::Test;
 use super::super::typed::{ExprKind as Typed, Place, RefTarget, RefType, Region, Type};
@@ -389,12 +389,14 @@ impl Checker<'_> {
             else {
                 return None;
             };
-            return Some(Elements::Counted { from, to, step: 1, element: ElementKind::ArrayElement(array) });
+            let element = ElementKind::ArrayElement(array);
+            return Some(Elements::Counted(Box::new(CountedLoop { from, to, step: 1, element })));
         }
         match value {
             Value::Static(Static::List(values), _) => Some(Elements::Listed(values)),
             Value::Static(Static::Range { from, to, step }, _) => {
-                Some(Elements::Counted { from: *from, to: *to, step, element: ElementKind::Number })
+                let element = ElementKind::Number;
+                Some(Elements::Counted(Box::new(CountedLoop { from: *from, to: *to, step, element })))
             }
             Value::Error(_) => None,
             other => {
