@@ -1,8 +1,9 @@
 //! One function: its locals, and where the values of its expressions go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::GlobalLayout;
+use super::available::Available;
 use super::loops::ActiveLoop;
 use super::packet::Parsed;
 use super::stack::SpillSlots;
@@ -25,12 +26,14 @@ pub(super) struct FunctionLowering<'u> {
     /// The memory of each [`ExprKind::Allocate`] (by its address), since unrolling may lower it more than once.
     pub(super) allocations: BTreeMap<*const Expr, Slot>,
     pub(super) spills: SpillSlots,
+    /// What is at hand where instructions go now.
+    pub(super) available: Available,
     source: &'u typed::Function,
     /// Whether a parameter refers to a caller's stack.
     has_callers_stack: bool,
     bindings: Arena<LocalId, Binding>,
-    /// Blocks that a reachable block jumps to.
-    reached: BTreeSet<Block>,
+    /// Blocks that a reachable block jumps to, and what is at hand on all ways there so far.
+    reached: BTreeMap<Block, Available>,
     /// Whether control can't come to where instructions go now.
     unreachable: bool,
 }
@@ -72,13 +75,14 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
         loops: source.loops.ids().map(|_| None).collect(),
         allocations: BTreeMap::new(),
         spills: SpillSlots::default(),
+        available: Available::default(),
         source,
         has_callers_stack: source.parameters.iter().any(|parameter| {
             let ty = source.locals.get(*parameter).map(|local| &local.ty);
             ty.is_some_and(|ty| region(ty) == Some(Region::Stack))
         }),
         bindings: source.locals.ids().map(|_| Binding::Words(Words::new())).collect(),
-        reached: BTreeSet::new(),
+        reached: BTreeMap::new(),
         unreachable: false,
     };
     let entry = lowering.builder.entry();
@@ -145,8 +149,7 @@ impl FunctionLowering<'_> {
     pub(super) fn jump(&mut self, block: Block, arguments: &[Value], span: Span) {
         if !self.unreachable {
             self.builder.jump(block, arguments, span);
-            self.reached.insert(block);
-            self.unreachable = true;
+            self.leave_for(&[block]);
         }
     }
 
@@ -162,8 +165,7 @@ impl FunctionLowering<'_> {
     ) {
         if !self.unreachable {
             self.builder.branch(condition, lhs, rhs, (then, &[]), (otherwise, &[]), span);
-            self.reached.extend([then, otherwise]);
-            self.unreachable = true;
+            self.leave_for(&[then, otherwise]);
         }
     }
 
@@ -180,17 +182,28 @@ impl FunctionLowering<'_> {
         self.unreachable
     }
 
-    /// Goes on in a block. Whether anything jumps to it.
+    fn leave_for(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            let available = &self.available;
+            self.reached.entry(*block).and_modify(|at| at.meet(available)).or_insert_with(|| available.clone());
+        }
+        self.unreachable = true;
+    }
+
+    /// Goes on in a block to which more jumps may come. Whether anything jumps to it yet.
     pub(super) fn enter(&mut self, block: Block) -> bool {
         self.builder.switch_to(block);
-        self.unreachable = !self.reached.contains(&block);
+        self.available = Available::default();
+        self.unreachable = !self.reached.contains_key(&block);
         !self.unreachable
     }
 
     /// Goes on in a block to which all jumps were made. Whether there are any.
     pub(super) fn enter_sealed(&mut self, block: Block) -> bool {
         self.builder.seal_block(block);
-        self.enter(block)
+        let is_reached = self.enter(block);
+        self.available = self.reached.remove(&block).unwrap_or_default();
+        is_reached
     }
 
     // Locals.

@@ -9,6 +9,7 @@
 //! here. Every instruction carries the span of the expression it comes from.
 
 mod arithmetic;
+mod available;
 mod call;
 mod expression;
 mod function;

@@ -31,17 +31,22 @@ impl FunctionLowering<'_> {
     /// Reads a pointer that the context has. The kernel shows it in the bytes of a field, which may be fewer than eight.
     fn packet_limit(&mut self, context: &Expr, kind: ContextFieldKind, ty: ValueType, span: Span) -> Value {
         let base = self.word(context);
+        if let Some(limit) = self.available.limit(base, kind) {
+            return limit;
+        }
         let field = match &context.ty {
             Type::Context(program) => program.context().fields.iter().find(|field| field.kind == kind),
             _ => None,
         };
-        match field {
+        let limit = match field {
             Some(field) => {
                 let offset = i32::try_from(field.offset).unwrap_or(0);
                 self.builder.load_as(ty, access_size(field.bytes, 8), base, offset, span)
             }
             None => self.builder.null(ty, span),
-        }
+        };
+        self.available.add_limit(base, kind, limit);
+        limit
     }
 
     pub(super) fn packet_length(&mut self, context: &Expr, span: Span) -> Value {
@@ -92,6 +97,9 @@ impl FunctionLowering<'_> {
         if self.upper_bound(distance) > maximum && maximum.wrapping_add(1).is_power_of_two() {
             distance = self.arithmetic_constant(ArithmeticOp::And, distance, maximum, span);
         }
-        self.arithmetic(ArithmeticOp::Add, pointer, distance, span)
+        // Constants come last, where they become part of offsets.
+        let (root, bytes) = self.builder.function().address(pointer, 0);
+        let sum = self.arithmetic(ArithmeticOp::Add, root, distance, span);
+        self.further(sum, bytes.cast_unsigned(), span)
     }
 }

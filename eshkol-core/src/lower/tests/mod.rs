@@ -1,22 +1,26 @@
 //! Trees made by hand, lowered: what the IR is, and what it does when it runs.
 
+mod calls;
+mod control;
+mod global;
+mod memory;
+mod packet;
+mod random;
+mod stack;
 mod tree;
 
-use tree::*;
+use tree::{Scope, unit_of};
 
 use crate::arena::Id as _;
-use crate::check::typed::{AtomicOp, ExprKind, Function, MapId, Type};
-use crate::check::types::{DataType, IntType};
+use crate::check::typed::{Expr, Function, LocalId};
 use crate::compile::Endianness;
 use crate::ir;
+use crate::ir::interpret::{Input, Outcome, run};
 
-/// Lowers an entry procedure for both byte orders and checks what comes out. The little-endian one.
-fn lowered(entry: Function) -> ir::Function {
-    lowered_for(&entry, Endianness::Big);
-    lowered_for(&entry, Endianness::Little)
-}
+const BOTH: [Endianness; 2] = [Endianness::Little, Endianness::Big];
 
-fn lowered_for(entry: &Function, endianness: Endianness) -> ir::Function {
+/// Lowers an entry procedure and checks what comes out.
+fn lowered(entry: &Function, endianness: Endianness) -> ir::Function {
     let mut module = super::lower(&unit_of(entry.clone()), endianness);
     let function = module.programs.remove(0);
     if let Err(errors) = ir::check(&function) {
@@ -25,35 +29,36 @@ fn lowered_for(entry: &Function, endianness: Endianness) -> ir::Function {
     function
 }
 
-#[test]
-fn a_counter_in_a_map() {
-    let (mut scope, _) = Scope::entry();
-    let value = DataType::Int(IntType::U64);
-    let body = scope.bind(lookup(MapId::new(0), NATIVE_U32, number(7), value), |_, optional| {
-        let place = place(present(optional.clone()), 0, 8);
-        let value = boxed(number(1));
-        let kind = ExprKind::Atomic { op: AtomicOp::Add, place, storage: NATIVE_U64, value, fetch: false };
-        sequence(vec![choice(is_present(optional), expr(Type::Unit, kind), unit()), verdict(2)])
-    });
-    let expected = "\
-function \"test_entry\" {
-  slot s0 size 8 align 8
-b0(v0: context):
-  v1 = const 7
-  v2: map = map map0
-  v3: stack = slot s0
-  store.4 v3 + 0, v1
-  v4: map-value = helper 1(v2, v3)
-  v5 = const 0
-  branch not-equal v4, v5 -> b2, b1
-b2:
-  v6 = const 1
-  atomic-add.8 v4 + 0, v6
-  jump b1
-b1:
-  v7 = const 2
-  return v7
+/// The text of a lowered entry procedure, without the frame around it.
+fn text(entry: &Function) -> String {
+    lowered(entry, Endianness::Little).to_string()
 }
-";
-    assert_eq!(lowered(scope.function(body)).to_string(), expected);
+
+/// What a procedure does with a seed for what memory holds.
+fn outcome(entry: &Function, arguments: &[u64], seed: u64, packet_length: u64, endianness: Endianness) -> Outcome {
+    let function = lowered(entry, endianness);
+    let input = Input { arguments: arguments.to_vec(), packet_length, seed, endianness };
+    run(&function, &input, 100_000).unwrap_or_else(|| panic!("does not end:\n{function}"))
+}
+
+/// What a procedure with these parameters returns.
+fn result(entry: &Function, arguments: &[u64], endianness: Endianness) -> u64 {
+    outcome(entry, arguments, 1, 0, endianness).result
+}
+
+/// The same, where the byte order doesn't matter.
+fn result_of_both(entry: &Function, arguments: &[u64]) -> u64 {
+    let results = BOTH.map(|endianness| result(entry, arguments, endianness));
+    assert_eq!(results[0], results[1]);
+    results[0]
+}
+
+/// A procedure whose parameters are numbers.
+fn of_numbers(count: usize, body: impl FnOnce(&mut Scope, Vec<Expr>) -> Expr) -> Function {
+    let mut scope = Scope::default();
+    let parameters: Vec<LocalId> = (0..count).map(|_| scope.parameter(tree::u64_type())).collect();
+    assert!(parameters.iter().enumerate().all(|(index, local)| local.index() == index));
+    let parameters = parameters.into_iter().map(|local| scope.read(local)).collect();
+    let body = body(&mut scope, parameters);
+    scope.function(body)
 }

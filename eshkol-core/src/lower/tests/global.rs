@@ -1,0 +1,75 @@
+//! Where globals lie.
+
+use std::rc::Rc;
+
+use super::tree::*;
+use crate::arena::Id as _;
+use crate::check::typed::{ExprKind, Global, GlobalId, GlobalInit, Region, Type};
+use crate::check::types::{DataType, IntType};
+use crate::compile::Endianness;
+use crate::ir::GlobalSection;
+use crate::lower::{GlobalLayout, lower};
+
+fn global(ty: DataType, init: GlobalInit, mutable: bool) -> Global {
+    Global { name: "global".into(), span: span(), doc: None, ty, init, mutable }
+}
+
+fn layout(globals: Vec<Global>, endianness: Endianness) -> GlobalLayout {
+    let mut unit = unit_of(Scope::default().function(verdict(0)));
+    unit.globals = globals.into_iter().collect();
+    lower(&unit, endianness).globals
+}
+
+#[test]
+fn sections_are_filled_in_order_and_aligned() {
+    let globals = || {
+        vec![
+            global(DataType::Int(IntType::U8), GlobalInit::Scalar(1), false),
+            global(DataType::Int(IntType::U32), GlobalInit::Scalar(0x0102_0304), false),
+            global(DataType::Int(IntType::U16), GlobalInit::Scalar(5), true),
+            global(DataType::Int(IntType::U64), GlobalInit::Zero, true),
+            global(DataType::BigEndian(IntType::U16), GlobalInit::Scalar(80), false),
+            global(DataType::CharArray(3), GlobalInit::Bytes(b"ab".to_vec()), true),
+            global(DataType::Array(Rc::new(DataType::Int(IntType::U32)), 3), GlobalInit::Zero, true),
+            global(DataType::Ipv4, GlobalInit::Scalar(0x0a00_0001), false),
+            global(DataType::Int(IntType::U64), GlobalInit::Zero, false),
+            global(DataType::Int(IntType::U32), GlobalInit::Scalar(0), true),
+        ]
+    };
+    let little = layout(globals(), Endianness::Little);
+    use GlobalSection::{Bss, Data, Rodata};
+    let places: Vec<_> = little.places.values().copied().collect();
+    let expected = [
+        (Rodata, 0),
+        (Rodata, 4),
+        (Data, 0),
+        (Bss, 0),
+        (Rodata, 8),
+        (Data, 2),
+        (Bss, 8),
+        (Rodata, 12),
+        (Rodata, 16),
+        (Bss, 20),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(little.rodata, [1, 0, 0, 0, 4, 3, 2, 1, 0, 80, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!((little.data, little.bss), (vec![5, 0, 97, 98, 0], 24));
+    let big = layout(globals(), Endianness::Big);
+    assert_eq!(big.rodata, [1, 0, 0, 0, 1, 2, 3, 4, 0, 80, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!((big.data, big.bss), (vec![0, 5, 97, 98, 0], 24));
+}
+
+#[test]
+fn a_program_reads_its_globals() {
+    let kind = ExprKind::Global(GlobalId::new(1));
+    let base = expr(Type::Ref(reference(DataType::Int(IntType::U32), Region::Global)), kind);
+    let mut unit = unit_of(Scope::default().function(load(place(base, 0, 4), NATIVE_U32)));
+    unit.globals = [
+        global(DataType::Int(IntType::U64), GlobalInit::Scalar(1), false),
+        global(DataType::Int(IntType::U32), GlobalInit::Scalar(2), false),
+    ]
+    .into_iter()
+    .collect();
+    let text = lower(&unit, Endianness::Little).programs[0].to_string();
+    assert!(text.contains("= global .rodata + 8"), "{text}");
+}

@@ -1,0 +1,137 @@
+//! Memory that the program makes.
+
+use std::rc::Rc;
+
+use super::tree::*;
+use super::{lowered, of_numbers, result};
+use crate::check::typed::{Expr, ExprKind, Function, Part, PartValue, Region, Type};
+use crate::check::types::{DataType, Storage};
+use crate::compile::Endianness;
+
+fn allocate(size: u32, parts: Vec<Part>) -> Expr {
+    let data = DataType::CharArray(size);
+    expr(Type::Ref(reference(data.clone(), Region::Stack)), ExprKind::Allocate { data, parts })
+}
+
+fn scalar(offset: u32, storage: Storage, value: Expr) -> Part {
+    Part { offset, value: PartValue::Scalar(storage, value) }
+}
+
+/// A procedure that returns one byte of fresh memory.
+fn byte_of(size: u32, at: u32, parts: impl Fn(Vec<Expr>) -> Vec<Part>) -> Function {
+    of_numbers(2, |scope, parameters| {
+        scope.bind(allocate(size, parts(parameters)), |_, fresh| load(place(fresh, at, 1), NATIVE_U8))
+    })
+}
+
+fn bytes(size: u32, arguments: [u64; 2], endianness: Endianness, parts: impl Fn(Vec<Expr>) -> Vec<Part>) -> Vec<u8> {
+    let byte = |at| result(&byte_of(size, at, &parts), &arguments, endianness) as u8;
+    (0..size).map(byte).collect()
+}
+
+fn stores(size: u32, parts: Vec<Part>) -> String {
+    let entry = of_numbers(2, |scope, _| scope.bind(allocate(size, parts), |_, _| number(0)));
+    let text = lowered(&entry, Endianness::Little).to_string();
+    let sizes = text.lines().filter_map(|line| line.trim().strip_prefix("store."));
+    sizes.map(|line| format!("{} ", line.split(',').next().unwrap())).collect::<String>()
+}
+
+fn parameter(index: usize) -> Expr {
+    use crate::arena::Id as _;
+    expr(u64_type(), ExprKind::Local(crate::check::typed::LocalId::new(index)))
+}
+
+#[test]
+fn what_is_not_given_is_zero() {
+    for endianness in [Endianness::Little, Endianness::Big] {
+        let parts = |parameters: Vec<Expr>| {
+            vec![
+                scalar(1, NATIVE_U8, parameters[0].clone()),
+                scalar(4, Storage::network(4), number(0x0102_0304)),
+                scalar(8, NATIVE_U64, parameters[1].clone()),
+                Part { offset: 16, value: PartValue::Bytes(Rc::from(&b"abc"[..])) },
+                scalar(22, Storage::network(2), parameters[0].clone()),
+                scalar(25, Storage { bits: Some((4, 4)), ..NATIVE_U8 }, parameters[0].clone()),
+            ]
+        };
+        let found = bytes(27, [0xaa15, 0x1111_1111_1111_1111], endianness, parts);
+        let expected = [
+            0, 0x15, 0, 0, 1, 2, 3, 4, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 97, 98, 99, 0, 0, 0, 0xaa, 0x15,
+            0, 0x50, 0,
+        ];
+        assert_eq!(found, expected, "{endianness:?}");
+    }
+}
+
+#[test]
+fn every_size_is_cleared() {
+    for size in 0..=20 {
+        assert_eq!(bytes(size, [0, 0], Endianness::Little, |_| Vec::new()), vec![0; size as usize]);
+    }
+}
+
+#[test]
+fn addresses_and_copies_as_parts() {
+    let mac = || expr(Type::Scalar(DataType::Mac), ExprKind::MacConstant([1, 2, 3, 4, 5, 6]));
+    let ipv6 = || expr(Type::Ipv6, ExprKind::Ipv6Constant([7; 16]));
+    for endianness in [Endianness::Little, Endianness::Big] {
+        let inner = || allocate(5, vec![scalar(3, NATIVE_U8, number(9))]);
+        let parts = |_| {
+            let copy = Part { offset: 23, value: PartValue::Copy(inner(), 5) };
+            vec![scalar(1, MAC, mac()), scalar(7, IPV6, ipv6()), copy]
+        };
+        let found = bytes(30, [0, 0], endianness, parts);
+        let mut expected = vec![0, 1, 2, 3, 4, 5, 6];
+        expected.extend([7; 16]);
+        expected.extend([0, 0, 0, 9, 0, 0, 0]);
+        assert_eq!(found, expected);
+        let variable = |parameters: Vec<Expr>| {
+            let is_one = || equal(parameters[0].clone(), number(1));
+            vec![scalar(1, MAC, choice(is_one(), mac(), mac())), scalar(7, IPV6, choice(is_one(), ipv6(), ipv6()))]
+        };
+        assert_eq!(bytes(23, [0, 0], endianness, variable), expected[..23]);
+    }
+}
+
+#[test]
+fn few_stores_are_needed() {
+    // Padding behind the first byte, a hole before the last word.
+    let parts = vec![
+        scalar(0, NATIVE_U8, parameter(0)),
+        scalar(8, NATIVE_U32, parameter(1)),
+        scalar(16, NATIVE_U64, parameter(1)),
+    ];
+    assert_eq!(stores(24, parts), "8 v2 + 0 4 v2 + 12 1 v2 + 0 4 v2 + 8 8 v2 + 16 ");
+    // All of it given: nothing to clear.
+    let parts = vec![scalar(0, NATIVE_U32, parameter(0)), scalar(4, NATIVE_U32, parameter(1))];
+    assert_eq!(stores(8, parts), "4 v2 + 0 4 v2 + 4 ");
+    // Small constants with zeros in one store; large ones in two, which need no register.
+    assert_eq!(stores(8, vec![scalar(0, NATIVE_U32, number(5))]), "8 v2 + 0 ");
+    assert_eq!(stores(8, vec![scalar(4, NATIVE_U32, number(5))]), "4 v2 + 0 4 v2 + 4 ");
+    // An odd size is written in whole words.
+    assert_eq!(stores(13, Vec::new()), "8 v2 + 0 8 v2 + 8 ");
+    assert_eq!(stores(3, Vec::new()), "4 v2 + 0 ");
+}
+
+#[test]
+fn memory_is_fresh_in_every_round() {
+    for unroll in [false, true] {
+        let entry = of_numbers(1, |scope, parameters| {
+            // Each round makes memory from what the last one made.
+            let id = scope.looped(4, unroll);
+            let made = |value| allocate(16, vec![scalar(8, NATIVE_U64, value)]);
+            let local = scope.local(made(number(0)).ty);
+            let value = load(place(scope.read(local), 8, 8), NATIVE_U64);
+            let first = load(place(scope.read(local), 0, 8), NATIVE_U64);
+            let dirty = store(place(scope.read(local), 0, 8), NATIVE_U64, number(77));
+            let arguments = vec![made(add(value.clone(), number(3)))];
+            let go_on = sequence(vec![dirty, expr(Type::Never, ExprKind::Continue { id, arguments })]);
+            let at_end = equal(value.clone(), parameters[0].clone());
+            let body = choice(at_end, add(value, first), go_on);
+            expr(u64_type(), ExprKind::Loop { id, variables: vec![(local, made(number(0)))], body: boxed(body) })
+        });
+        assert_eq!(result(&entry, &[9], Endianness::Little), 9);
+        let text = lowered(&entry, Endianness::Little).to_string();
+        assert_eq!(text.matches("slot s").count() - text.matches("= slot s").count(), 2, "{text}");
+    }
+}
