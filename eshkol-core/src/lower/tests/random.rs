@@ -269,7 +269,7 @@ fn a_lowered_tree_does_what_the_tree_means() {
     for seed in 0..400 {
         let mut body = None;
         let entry = of_numbers(PARAMETERS, |scope, _| {
-                let numbers = (0..PARAMETERS).map(LocalId::new).collect();
+            let numbers = (0..PARAMETERS).map(LocalId::new).collect();
             let mut generator =
                 Generator { seed: mix(seed), scope, numbers, booleans: Vec::new(), changing: Vec::new() };
             let tree = generator.number(4);
