@@ -1,6 +1,28 @@
 //! The expander: data → core [`form`]s. Hygiene, `syntax-rules`, the derived forms, and which name means what.
 
+mod annotation;
+mod binding;
+mod body;
+mod conditional;
+mod declaration;
+mod environment;
+mod expander;
+mod expression;
 pub mod form;
+mod loops;
+mod prelude;
+mod print;
+mod quasiquote;
+mod special;
+mod stand_in;
+mod syntax_rules;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod unknown;
+
+use environment::Builtins;
+use expander::Expander;
 
 use crate::diagnostic::Diagnostics;
 use crate::source::{SourceId, Sources};
@@ -23,10 +45,36 @@ impl IncludeLoader for NoIncludes {
 
 /// Reads and expands a source, and the prelude it builds on.
 pub fn expand(
-    _sources: &mut Sources,
-    _source: SourceId,
-    _includes: &mut dyn IncludeLoader,
-    _diagnostics: &mut Diagnostics,
+    sources: &mut Sources,
+    source: SourceId,
+    includes: &mut dyn IncludeLoader,
+    diagnostics: &mut Diagnostics,
 ) -> form::Unit {
-    form::Unit::default()
+    let builtins = Builtins { exists: stand_in::exists, names: stand_in::names };
+    expand_with(sources, source, includes, builtins, diagnostics)
+}
+
+fn expand_with(
+    sources: &mut Sources,
+    source: SourceId,
+    includes: &mut dyn IncludeLoader,
+    builtins: Builtins,
+    diagnostics: &mut Diagnostics,
+) -> form::Unit {
+    let name = sources.get(source).name.clone();
+    let mut expander = Expander::new(sources, includes, builtins, diagnostics);
+    for (name, text) in prelude::FILES {
+        let id = expander.sources.add_prelude(*name, *text);
+        let forms = expander.read(id);
+        expander.collect(forms, None);
+    }
+    let unit = expander.environment.add_container(None);
+    expander.environment.container = unit;
+    expander.including.push(name);
+    let forms = expander.read(source);
+    expander.collect(forms, None);
+    while let Some(declaration) = expander.queue.pop_front() {
+        expander.expand_declaration(declaration);
+    }
+    expander.unit
 }

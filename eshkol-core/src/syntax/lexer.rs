@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
             return Token::Atom(self.number(start, word, number));
         }
         Token::Atom(match word.strip_prefix(':') {
-            Some(name) if !name.is_empty() => DatumKind::Keyword(name.into()),
+            Some(name) if name.contains(|c| c != ':') => DatumKind::Keyword(name.into()),
             _ => DatumKind::Symbol { name: word.into(), alias: 0 },
         })
     }

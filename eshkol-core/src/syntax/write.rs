@@ -53,7 +53,8 @@ fn items(f: &mut fmt::Formatter<'_>, items: &[Datum]) -> fmt::Result {
 fn symbol(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     let plain = !name.is_empty()
         && name != "."
-        && (name == ":" || !name.starts_with([':', '#']))
+        && !name.starts_with('#')
+        && (!name.starts_with(':') || !name.contains(|c| c != ':'))
         && !name.starts_with("//")
         && !name.starts_with("/*")
         && !name.contains(|c: char| character::is_delimiter(c) || c == '\\')

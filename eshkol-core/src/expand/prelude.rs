@@ -1,0 +1,4 @@
+//! The part of the language that is written in the language.
+
+/// The files, with the names messages call them by.
+pub(super) const FILES: &[(&str, &str)] = &[("prelude/process.esh", include_str!("../../prelude/process.esh"))];
