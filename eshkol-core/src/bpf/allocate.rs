@@ -5,7 +5,7 @@
 //! follows every value through registers and spills.
 
 use regalloc2::{
-    Allocation, Block, Edit, Function, Inst, InstOrEdit, InstRange, MachineEnv, Operand, OperandKind, Output, PRegSet,
+    Allocation, Block, Edit, Function, Inst, InstOrEdit, InstRange, MachineEnv, Operand, OperandKind, PRegSet,
     RegClass, RegallocOptions, VReg, checker::Checker,
 };
 
