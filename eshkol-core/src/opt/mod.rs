@@ -8,10 +8,13 @@ mod known_bits;
 mod known_tests;
 #[cfg(test)]
 mod random_function;
+mod simplify;
 mod ssa_repair;
 #[cfg(test)]
 mod testing;
 mod thread_jumps;
+mod typed_nulls;
+mod verifier_ranges;
 
 use crate::compile::{Endianness, Optimisation, Options};
 use crate::ir::Function;
@@ -24,6 +27,7 @@ pub fn optimise(function: &mut Function, options: Options) {
         ("dead_code", |function, _| dead_code::run(function)),
     ];
     let full: &[Pass] = &[
+        ("simplify", simplify::run),
         ("control_flow", |function, _| control_flow::run(function)),
         ("known_tests", |function, _| known_tests::run(function)),
         ("thread_jumps", thread_jumps::run),
@@ -33,6 +37,7 @@ pub fn optimise(function: &mut Function, options: Options) {
         Optimisation::None => minimal,
         Optimisation::Full => full,
     };
+    run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness);
     for _ in 0..ROUNDS {
         if !passes.iter().fold(false, |changed, pass| run(pass, function, options.endianness) | changed) {
             break;

@@ -1,0 +1,279 @@
+use super::super::testing::{differential_on, gives};
+use super::super::{control_flow, dead_code};
+use super::run;
+use crate::compile::Endianness;
+use crate::ir::Function;
+
+/// Simplified on a little-endian machine until nothing changes, without what is left over.
+fn simplified(function: &mut Function) -> bool {
+    let mut changed = false;
+    while run(function, Endianness::Little) {
+        changed = true;
+    }
+    dead_code::run(function) | changed
+}
+
+/// What `v9`, made by some instructions from the numbers `v0` and `v1`, the packet pointer `v2`, becomes: the instructions that are left.
+#[track_caller]
+fn becomes(before: &str, after: &str) {
+    let text = |insts: &str, result: &str| {
+        format!("b0(v0, v1, v2: packet):\n {}\n return {result}", insts.replace("; ", "\n"))
+    };
+    let result = |insts: &str| if insts.contains("v9 =") { "v9" } else { "v0" };
+    gives(simplified, &text(before, "v9"), &text(after, result(after)));
+}
+
+#[test]
+fn arithmetic_on_constants() {
+    becomes("v3 = const 7; v4 = const 0; v9 = udiv v3, v4", "v9 = const 0");
+    becomes("v3 = const 7; v4 = const 0; v9 = urem v3, v4", "v9 = const 7");
+    becomes("v3 = const -1; v9 = tobig16 v3", "v9 = const 65535");
+    becomes("v3 = const 4660; v9 = tobig16 v3", "v9 = const 13330");
+    becomes("v3 = const 1; v4 = const 66; v9 = shl v3, v4", "v9 = const 4");
+    becomes("v3 = const 1; v4 = const -1; v9 = add.32 v3, v4", "v9 = const 0");
+}
+
+#[test]
+fn identities() {
+    for op in ["add", "sub", "or", "xor", "shl", "lshr", "ashr", "urem", "srem"] {
+        becomes(&format!("v3 = const 0; v9 = {op} v0, v3"), "");
+    }
+    becomes("v3 = const 1; v9 = mul v3, v0", "");
+    becomes("v3 = const 0; v9 = add.32 v3, v0", "v9 = zext32 v0");
+    becomes("v9 = sub v0, v0", "v9 = const 0");
+    becomes("v9 = and v0, v0", "");
+    becomes("v3 = const 0; v9 = mul v0, v3", "v9 = const 0");
+    becomes("v3 = const -1; v9 = or v0, v3", "v9 = const -1");
+    becomes("v3 = neg v0; v9 = neg v3", "");
+    becomes("v3 = const 0; v9 = sub v3, v0", "v9 = neg v0");
+}
+
+#[test]
+fn powers_of_two() {
+    becomes("v3 = const 8; v9 = mul v0, v3", "v3 = const 3; v9 = shl v0, v3");
+    becomes("v3 = const 8; v9 = udiv v0, v3", "v3 = const 3; v9 = lshr v0, v3");
+    becomes("v3 = const 8; v9 = urem v0, v3", "v3 = const 7; v9 = and v0, v3");
+    becomes("v3 = const 8; v9 = sdiv v0, v3", "v3 = const 8; v9 = sdiv v0, v3");
+    becomes("v4 = load.4 v2 + 0; v3 = const 8; v9 = sdiv v4, v3", "v4 = load.4 v2 + 0; v3 = const 3; v9 = lshr v4, v3");
+}
+
+#[test]
+fn one_operation_for_two() {
+    becomes("v3 = const 3; v4 = add v0, v3; v5 = const -5; v9 = add v4, v5", "v3 = const -2; v9 = add v0, v3");
+    becomes("v3 = const 7; v4 = and v0, v3; v5 = const 12; v9 = and v4, v5", "v3 = const 4; v9 = and v0, v3");
+    becomes("v3 = const 40; v4 = shl v0, v3; v9 = shl v4, v3", "v9 = const 0");
+    becomes("v3 = const 60; v4 = shl v0, v3; v9 = lshr v4, v3", "v3 = const 15; v9 = and v0, v3");
+}
+
+#[test]
+fn extensions_and_masks_of_what_is_short() {
+    becomes("v3 = load.1 v2 + 0; v4 = const 255; v9 = and v3, v4", "v9 = load.1 v2 + 0");
+    becomes("v3 = load.2 v2 + 0; v9 = zext16 v3", "v9 = load.2 v2 + 0");
+    becomes("v3 = load.2 v2 + 0; v9 = sext32 v3", "v9 = load.2 v2 + 0");
+    becomes("v3 = load-signed.2 v2 + 0; v9 = sext16 v3", "v9 = load-signed.2 v2 + 0");
+    becomes("v3 = load.2 v2 + 0; v4 = tobig16 v3; v9 = zext16 v4", "v3 = load.2 v2 + 0; v9 = tobig16 v3");
+    becomes("v3 = sext8 v0; v9 = sext16 v3", "v9 = sext8 v0");
+    becomes("v3 = sext16 v0; v9 = sext8 v3", "v9 = sext8 v0");
+    becomes("v3 = sext32 v0; v4 = const 4095; v9 = and v3, v4", "v4 = const 4095; v9 = and v0, v4");
+    becomes("v3 = zext32 v0; v9 = add.32 v3, v1", "v9 = add.32 v0, v1");
+}
+
+#[test]
+fn byte_order() {
+    becomes("v3 = tobig32 v0; v9 = tobig32 v3", "v9 = zext32 v0");
+    becomes("v3 = tobig64 v0; v9 = swap64 v3", "");
+    becomes("v3 = zext32 v0; v9 = swap16 v3", "v9 = tobig16 v0");
+    let before = "b0(v0):\n v1 = tobig16 v0\n v2 = tobig64 v1\n v3 = swap32 v2\n return v3";
+    let after = "b0(v0):\n v4 = const 65535\n v1 = and v0, v4\n v3 = swap32 v1\n return v3";
+    gives(|function| run(function, Endianness::Big) | dead_code::run(function), before, after);
+}
+
+#[test]
+fn stores_take_the_low_bytes() {
+    gives(
+        simplified,
+        "b0(v0, v1: packet):
+           v2 = tobig16 v0
+           v3 = zext16 v2
+           v4 = tobig16 v3
+           store.2 v1 + 0, v4
+           v5 = sext32 v0
+           store.4 v1 + 4, v5
+           store.8 v1 + 8, v5
+           return v0",
+        "b0(v0, v1: packet):
+           store.2 v1 + 0, v0
+           v5 = sext32 v0
+           store.4 v1 + 4, v0
+           store.8 v1 + 8, v5
+           return v0",
+    );
+}
+
+#[test]
+fn addresses() {
+    gives(
+        simplified,
+        "b0(v0, v1: packet):
+           v2 = const 14
+           v3: packet = add v1, v2
+           v4 = const 6
+           v5: packet = sub v3, v4
+           v6 = load.1 v5 + 4
+           v7 = const 100000
+           v8: packet = add v1, v7
+           store.4 v8 + 0, v6
+           v9 = sub v3, v3
+           return v9",
+        "b0(v0, v1: packet):
+           v6 = load.1 v1 + 12
+           v7 = const 100000
+           v8: packet = add v1, v7
+           store.4 v8 + 0, v6
+           v9 = const 0
+           return v9",
+    );
+}
+
+/// What a branch on some condition becomes.
+#[track_caller]
+fn branch_becomes(insts: &str, condition: &str, after: &str, condition_after: &str) {
+    let text = |insts: &str, branch: &str| {
+        format!(
+            "b0(v0, v1, v2: packet):\n {}\n branch {branch}\n b1:\n return v0\n b2:\n return v1",
+            insts.replace("; ", "\n")
+        )
+    };
+    gives(simplified, &text(insts, &format!("{condition} -> b1, b2")), &text(after, condition_after));
+}
+
+#[test]
+fn comparisons_without_byte_swaps() {
+    branch_becomes(
+        "v3 = load.2 v2 + 12; v4 = tobig16 v3; v5 = const 2048",
+        "equal v4, v5",
+        "v3 = load.2 v2 + 12; v5 = const 8",
+        "equal v3, v5 -> b1, b2",
+    );
+    branch_becomes(
+        "v3 = load.4 v2 + 12; v4 = tobig32 v3; v5 = load.4 v2 + 16; v6 = tobig32 v5",
+        "not-equal v4, v6",
+        "v3 = load.4 v2 + 12; v5 = load.4 v2 + 16",
+        "not-equal v3, v5 -> b1, b2",
+    );
+    branch_becomes(
+        "v3 = load.2 v2 + 12; v4 = tobig16 v3; v5 = const 8191; v6 = and v4, v5; v7 = const 0",
+        "not-equal v6, v7",
+        "v3 = load.2 v2 + 12; v5 = const 65311",
+        "bits-set v3, v5 -> b1, b2",
+    );
+    branch_becomes(
+        "v3 = load.2 v2 + 12; v4 = tobig16 v3; v5 = const 61440; v6 = and v4, v5; v7 = const 16384",
+        "equal v6, v7",
+        "v3 = load.2 v2 + 12; v5 = const 240; v6 = and v3, v5; v7 = const 64",
+        "equal v6, v7 -> b1, b2",
+    );
+    // A number that no 16 bits are.
+    branch_becomes(
+        "v3 = tobig16 v0; v4 = const 65536",
+        "equal v3, v4",
+        "v3 = const 0; v4 = const 1",
+        "equal v3, v4 -> b1, b2",
+    );
+}
+
+#[test]
+fn simpler_comparisons() {
+    branch_becomes("v3 = const 5", "above v3, v0", "v3 = const 5", "below v0, v3 -> b1, b2");
+    branch_becomes("v3 = const 1", "below v0, v3", "v3 = const 0", "equal v0, v3 -> b1, b2");
+    branch_becomes("v3 = const 0", "above v0, v3", "v3 = const 0", "not-equal v0, v3 -> b1, b2");
+    branch_becomes(
+        "v3 = const 4; v4 = and v0, v3; v5 = const 0",
+        "equal v4, v5",
+        "v3 = const 4",
+        "bits-set v0, v3 -> b2, b1",
+    );
+    branch_becomes("v3 = const 4; v4 = and v0, v3", "equal v4, v3", "v3 = const 4", "bits-set v0, v3 -> b1, b2");
+    branch_becomes("v3 = sub v0, v1; v4 = const 0", "equal v3, v4", "", "equal v0, v1 -> b1, b2");
+    branch_becomes(
+        "v3 = const 3; v4 = add v0, v3; v5 = const 10",
+        "equal v4, v5",
+        "v3 = const 7",
+        "equal v0, v3 -> b1, b2",
+    );
+    branch_becomes(
+        "v3 = load.4 v2 + 0; v4 = const -1",
+        "below.32 v3, v4",
+        "v3 = load.4 v2 + 0; v4 = const 4294967295",
+        "below v3, v4 -> b1, b2",
+    );
+}
+
+#[test]
+fn what_the_verifier_needs_stays() {
+    // The mask after the swap, because the verifier does not know what a swap gives; and the comparison of what is added to the
+    // pointer.
+    let text = "b0(v0: packet, v1: map-value):
+           v2 = load.2 v0 + 12
+           v3 = tobig16 v2
+           v4 = const 65535
+           v5 = and v3, v4
+           v6: map-value = add v1, v5
+           v7 = load.1 v6 + 0
+           v8 = load.2 v0 + 14
+           v9 = tobig16 v8
+           v10 = const 2048
+           branch equal v9, v10 -> b1, b2
+         b1:
+           v11: map-value = add v1, v9
+           v12 = load.1 v11 + 0
+           return v12
+         b2:
+           return v7";
+    gives(simplified, text, text);
+    // What was compared is what is used.
+    let text = "b0(v0, v1: map-value):
+           v2 = const 15
+           v3 = and v0, v2
+           v4 = const 10
+           branch below v3, v4 -> b1, b2
+         b1:
+           v5 = const 7
+           v6 = add v3, v5
+           v7 = const 30
+           v8 = and v6, v7
+           v9: map-value = add v1, v8
+           v10 = load.1 v9 + 0
+           return v10
+         b2:
+           return v0";
+    gives(simplified, text, text);
+    // The verifier knows what a short load gives.
+    gives(
+        simplified,
+        "b0(v0: packet, v1: map-value):
+           v2 = load.1 v0 + 9
+           v3 = const 255
+           v4 = and v2, v3
+           v5: map-value = add v1, v4
+           v6 = load.1 v5 + 0
+           return v6",
+        "b0(v0: packet, v1: map-value):
+           v2 = load.1 v0 + 9
+           v5: map-value = add v1, v2
+           v6 = load.1 v5 + 0
+           return v6",
+    );
+}
+
+#[test]
+fn nothing_else_changes() {
+    differential_on(0..600, run);
+    differential_on(600..1000, |function, endianness| {
+        let mut changed = false;
+        for _ in 0..4 {
+            changed |= run(function, endianness) | control_flow::run(function) | dead_code::run(function);
+        }
+        changed
+    });
+}

@@ -1,0 +1,63 @@
+//! Numbers of which the kernel's verifier needs to know the range: those that are added to a pointer or given to a call, and all they are
+//! computed from.
+//!
+//! The verifier follows ranges through registers, and learns from comparisons of the very register it follows. So of
+//! these numbers a pass may remove a mask only where the verifier itself knows that it does nothing, and may look through
+//! an operation only where nothing else uses its result, which might be what was compared.
+
+use crate::arena::Id as _;
+use crate::ir::{Cfg, Function, Op, Value, ValueDef, ValueType};
+
+/// The numbers whose range matters.
+pub(super) struct VerifierRanges {
+    matters: Vec<bool>,
+}
+
+impl VerifierRanges {
+    pub(super) fn new(function: &Function) -> Self {
+        let cfg = Cfg::new(function);
+        let mut work = Vec::new();
+        for block in cfg.reverse_post_order() {
+            for inst in &function.blocks.at(*block).insts {
+                match &function.insts.at(*inst).op {
+                    Op::Binary(_, _, pointer, number) if function.value_type(*pointer) != ValueType::Int => {
+                        work.push(*number);
+                    }
+                    Op::CallHelper { arguments, .. } | Op::CallFunction { arguments, .. } => work.extend(arguments),
+                    _ => {}
+                }
+            }
+        }
+        let mut matters = vec![false; function.values.len()];
+        while let Some(value) = work.pop() {
+            if function.value_type(value) != ValueType::Int {
+                continue;
+            }
+            match matters.get_mut(value.index()) {
+                Some(flag) if !*flag => *flag = true,
+                _ => continue,
+            }
+            match function.values.at(value).def {
+                ValueDef::Inst(inst) => match &function.insts.at(inst).op {
+                    op @ (Op::Binary(..) | Op::Unary(..)) => op.for_each_operand(|operand| work.push(operand)),
+                    _ => {}
+                },
+                ValueDef::Param(block, position) => {
+                    for before in cfg.predecessors(block) {
+                        for target in function.blocks.at(*before).terminator.targets() {
+                            if target.block == block {
+                                work.extend(target.arguments.get(position as usize));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Self { matters }
+    }
+
+    /// Whether the range of a value matters. Values made after the analysis are taken to matter.
+    pub(super) fn matter(&self, value: Value) -> bool {
+        self.matters.get(value.index()) != Some(&false)
+    }
+}
