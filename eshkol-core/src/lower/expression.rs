@@ -108,7 +108,7 @@ impl FunctionLowering<'_> {
                 let address = self.place(place, span);
                 vec![self.pointer(address, span)]
             }
-            ExprKind::Allocate { data, parts } => vec![self.allocate(expression, data, parts)],
+            ExprKind::Allocate { data, parts } => vec![self.allocate(data, parts, span)],
             ExprKind::Atomic { op, place, storage, value, fetch } => {
                 self.atomic(*op, place, *storage, value, *fetch, span)
             }

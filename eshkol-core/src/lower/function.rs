@@ -6,11 +6,12 @@ use super::GlobalLayout;
 use super::available::Available;
 use super::loops::ActiveLoop;
 use super::packet::Parsed;
-use super::stack::SpillSlots;
+use super::stack::{Allocations, SpillSlots, refers_to_stack};
 use crate::arena::{Arena, Id as _};
+use crate::bindings::symbol;
 use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, Region, Type, Unit};
 use crate::compile::Endianness;
-use crate::ir::{Block, Condition, Function, FunctionBuilder, Slot, Value, ValueType, Variable};
+use crate::ir::{Block, Condition, Function, FunctionBuilder, Value, ValueType, Variable};
 use crate::source::Span;
 
 /// The words of a value: none, one, or several.
@@ -23,8 +24,7 @@ pub(super) struct FunctionLowering<'u> {
     pub(super) endianness: Endianness,
     pub(super) builder: FunctionBuilder,
     pub(super) loops: Arena<LoopId, Option<ActiveLoop>>,
-    /// The memory of each [`ExprKind::Allocate`] (by its address), since unrolling may lower it more than once.
-    pub(super) allocations: BTreeMap<*const Expr, Slot>,
+    pub(super) allocations: Allocations,
     pub(super) spills: SpillSlots,
     /// What is at hand where instructions go now.
     pub(super) available: Available,
@@ -71,9 +71,9 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
         unit,
         globals,
         endianness,
-        builder: FunctionBuilder::new(symbol(source), source.name_span),
+        builder: FunctionBuilder::new(symbol(&source.name), source.name_span),
         loops: source.loops.ids().map(|_| None).collect(),
-        allocations: BTreeMap::new(),
+        allocations: Allocations::default(),
         spills: SpillSlots::default(),
         available: Available::default(),
         source,
@@ -97,6 +97,9 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
     for (parameter, words) in parameters {
         lowering.bind(parameter, words);
     }
+    if source.locals.values().any(|local| local.mutated && refers_to_stack(&local.ty)) {
+        lowering.allocations.hold();
+    }
     lowering.deliver(&source.body, Destination::Return);
     lowering.builder.finish()
 }
@@ -107,11 +110,6 @@ pub(super) fn region(ty: &Type) -> Option<Region> {
         Type::Ref(reference) | Type::Optional(reference) => Some(reference.region),
         _ => None,
     }
-}
-
-/// A C identifier for a function.
-fn symbol(function: &typed::Function) -> String {
-    function.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 impl FunctionLowering<'_> {
@@ -217,6 +215,11 @@ impl FunctionLowering<'_> {
         self.local(local).map(|local| self.word_types(&local.ty)).unwrap_or_default()
     }
 
+    /// Whether a local may hold the address of memory of the frame.
+    pub(super) fn local_refers_to_stack(&self, local: LocalId) -> bool {
+        self.local(local).is_some_and(|local| refers_to_stack(&local.ty))
+    }
+
     /// What is known of a loop.
     pub(super) fn loop_facts(&self, id: LoopId) -> Option<typed::Loop> {
         self.source.loops.get(id).cloned()
@@ -262,7 +265,9 @@ impl FunctionLowering<'_> {
             let parsed = self.parse(context, cursor, *size, value.span);
             self.set_binding(local, Binding::Parsed(parsed));
         } else {
+            let mark = self.allocations.mark();
             let words = self.words(value);
+            self.release(mark, &value.ty);
             self.bind(local, words);
         }
     }
@@ -339,6 +344,7 @@ impl FunctionLowering<'_> {
 
     /// Does what an expression does, and drops its value.
     pub(super) fn effect(&mut self, expression: &Expr) {
+        let mark = self.allocations.mark();
         let expression = self.prefix(expression);
         match &expression.kind {
             ExprKind::If { .. } | ExprKind::Loop { .. } => {
@@ -348,31 +354,43 @@ impl FunctionLowering<'_> {
             }
             _ => drop(self.words(expression)),
         }
+        // The value is dropped, whatever it is.
+        self.release(mark, &Type::Unit);
     }
 
     /// Lowers an expression whose value goes to `destination`. Where control is afterwards is up to the caller.
-    pub(super) fn deliver(&mut self, expression: &Expr, destination: Destination) {
-        let expression = self.prefix(expression);
-        if self.unreachable {
-            return;
-        }
-        match &expression.kind {
-            ExprKind::If { test, then, otherwise } => self.choice(test, then, otherwise, destination),
-            ExprKind::Loop { id, variables, body } => {
-                self.lower_loop(*id, variables, body, destination, expression.span);
+    pub(super) fn deliver(&mut self, mut expression: &Expr, destination: Destination) {
+        // Chains of choices can be long: what is last is not a deeper call.
+        loop {
+            expression = self.prefix(expression);
+            if self.unreachable {
+                return;
             }
-            ExprKind::Continue { id, arguments } => self.next_round(*id, arguments, expression.span),
-            _ => match destination {
-                Destination::Join(block) => {
-                    let words = self.words(expression);
-                    self.join(block, words, expression.span);
+            match &expression.kind {
+                ExprKind::If { test, then, otherwise } => match self.choice(test, then, otherwise, destination) {
+                    Some(last) => expression = last,
+                    None => return,
+                },
+                ExprKind::Loop { id, variables, body } => {
+                    return self.lower_loop(*id, variables, body, destination, expression.span);
                 }
-                Destination::Test { then, otherwise } => self.leaf_test(expression, then, otherwise),
-                Destination::Return => {
-                    let word = self.word(expression);
-                    self.ret(word, expression.span);
-                }
-            },
+                ExprKind::Continue { id, arguments } => return self.next_round(*id, arguments, expression.span),
+                _ => return self.deliver_leaf(expression, destination),
+            }
+        }
+    }
+
+    fn deliver_leaf(&mut self, expression: &Expr, destination: Destination) {
+        match destination {
+            Destination::Join(block) => {
+                let words = self.words(expression);
+                self.join(block, words, expression.span);
+            }
+            Destination::Test { then, otherwise } => self.leaf_test(expression, then, otherwise),
+            Destination::Return => {
+                let word = self.word(expression);
+                self.ret(word, expression.span);
+            }
         }
     }
 
@@ -388,16 +406,25 @@ impl FunctionLowering<'_> {
         self.jump(block, &arguments, span);
     }
 
-    fn choice(&mut self, test: &Expr, then: &Expr, otherwise: &Expr, destination: Destination) {
-        let branches = [then, otherwise].map(|branch| (branch, self.direct_target(branch, destination)));
-        let [then, otherwise] =
-            branches.map(|(branch, direct)| (branch, direct, direct.unwrap_or_else(|| self.builder.create_block())));
-        self.test(test, then.2, otherwise.2);
-        for (branch, direct, block) in [then, otherwise] {
-            if direct.is_none() && self.enter_sealed(block) {
-                self.deliver(branch, destination);
-            }
+    /// Lowers the test and the first branch of a choice, and gives the other, for which everything is ready.
+    fn choice<'e>(
+        &mut self,
+        test: &Expr,
+        then: &'e Expr,
+        otherwise: &'e Expr,
+        destination: Destination,
+    ) -> Option<&'e Expr> {
+        let [first, second] = [then, otherwise].map(|branch| {
+            let direct = self.direct_target(branch, destination);
+            (branch, direct.is_none(), direct.unwrap_or_else(|| self.builder.create_block()))
+        });
+        self.test(test, first.2, second.2);
+        if first.1 && self.enter_sealed(first.2) {
+            let mark = self.allocations.mark();
+            self.deliver(first.0, destination);
+            self.release(mark, &first.0.ty);
         }
+        (second.1 && self.enter_sealed(second.2)).then_some(second.0)
     }
 
     /// The block to which a branch would jump at once.

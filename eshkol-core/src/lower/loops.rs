@@ -1,7 +1,8 @@
 //! Loops: written out, or with a jump back that the kernel's verifier follows round by round.
 
 use super::function::{Destination, FunctionLowering, Words};
-use crate::check::typed::{Expr, LocalId, Loop, LoopId};
+use super::stack::refers_to_stack;
+use crate::check::typed::{Expr, LocalId, Loop, LoopId, Type};
 use crate::ir::{Block, ValueType, Variable};
 use crate::source::Span;
 
@@ -42,9 +43,17 @@ impl FunctionLowering<'_> {
             let initial = self.words(initial);
             self.extend_words(&mut words, initial, types, span);
         }
+        // A round may hand on the memory that it made, to the next or to what comes after the loop.
+        let holds = refers_to_stack(&body.ty) || variables.iter().any(|(local, _)| self.local_refers_to_stack(*local));
+        if holds {
+            self.allocations.hold();
+        }
         match self.loop_facts(id) {
             Some(Loop { unroll: true, trips }) => self.unroll(id, &locals, words, trips, body, destination, span),
             _ => self.turn(id, &locals, &words, body, destination, span),
+        }
+        if holds {
+            self.allocations.let_go();
         }
     }
 
@@ -86,7 +95,9 @@ impl FunctionLowering<'_> {
             self.bind_variables(locals, words);
             let active = ActiveLoop::Unrolled { next: None, variables: variables.clone(), rounds: Vec::new() };
             let outer = self.set_loop(id, Some(active));
+            let mark = self.allocations.mark();
             self.deliver(body, destination);
+            self.release(mark, &Type::Unit);
             let Some(ActiveLoop::Unrolled { next: Some(next), rounds, .. }) = self.set_loop(id, outer) else {
                 return;
             };

@@ -3,7 +3,7 @@
 use super::function::{FunctionLowering, Words};
 use super::memory::{native_bytes, native_number};
 use super::place::Address;
-use crate::check::typed::{Expr, ExprKind, Part, PartValue, RefTarget, RefType, Type};
+use crate::check::typed::{Expr, ExprKind, Part, PartValue, RefTarget, RefType, Region, Type};
 use crate::check::types::{DataType, IntType, Storage};
 use crate::ir::{MemorySize, Slot, Value};
 use crate::source::Span;
@@ -13,6 +13,52 @@ use crate::source::Span;
 pub(super) struct SpillSlots {
     /// Each with its size, and whether the current call has taken it.
     slots: Vec<(Slot, u32, bool)>,
+}
+
+/// Slots of the structs and arrays that the program makes.
+///
+/// After an expression whose value refers to none of it, all memory that was made inside is free again ([`Self::mark`],
+/// [`FunctionLowering::release`]), so branches share their memory. Nothing is freed while a variable may carry a reference
+/// from one place to another ([`Self::hold`]).
+#[derive(Debug, Default)]
+pub(super) struct Allocations {
+    /// Each with its size.
+    slots: Vec<(Slot, u32)>,
+    /// Positions in `slots` of what is in use, in order.
+    in_use: Vec<usize>,
+    holds: u32,
+}
+
+impl Allocations {
+    /// What is in use now.
+    pub(super) fn mark(&self) -> usize {
+        self.in_use.len()
+    }
+
+    /// From now on, nothing is freed.
+    pub(super) fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    /// The end of a [`Self::hold`].
+    pub(super) fn let_go(&mut self) {
+        self.holds = self.holds.saturating_sub(1);
+    }
+
+    /// The smallest free slot that is large enough.
+    fn take(&mut self, room: u32) -> Option<Slot> {
+        let is_free = |position: &usize| !self.in_use.contains(position);
+        let slots = self.slots.iter().enumerate();
+        let free = slots.filter(|(position, slot)| slot.1 >= room && is_free(position));
+        let (position, (slot, _)) = free.min_by_key(|(_, slot)| slot.1)?;
+        self.in_use.push(position);
+        Some(*slot)
+    }
+
+    fn add(&mut self, slot: Slot, room: u32) {
+        self.in_use.push(self.slots.len());
+        self.slots.push((slot, room));
+    }
 }
 
 /// The value of a part of fresh memory, ready to be put there.
@@ -53,19 +99,24 @@ impl FunctionLowering<'_> {
         self.spills.slots.iter_mut().for_each(|(_, _, taken)| *taken = false);
     }
 
+    /// Frees the memory that was made since a mark, where a value of this type can't refer to it.
+    pub(super) fn release(&mut self, mark: usize, ty: &Type) {
+        if self.allocations.holds == 0 && *ty != Type::Never && !refers_to_stack(ty) {
+            self.allocations.in_use.truncate(mark);
+        }
+    }
+
     /// Fresh memory: zeros, constants and padding first, in as few stores as it takes (these may write over parts that
     /// get their value later), then the other parts.
-    pub(super) fn allocate(&mut self, expression: &Expr, data: &DataType, parts: &[Part]) -> Value {
-        let span = expression.span;
+    pub(super) fn allocate(&mut self, data: &DataType, parts: &[Part], span: Span) -> Value {
         let (size, _) = self.unit.types.layout(data);
         // Room to write whole words, at their alignment.
         let room = if size > 4 { size.next_multiple_of(8) } else { size.max(1).next_power_of_two() };
-        let key: *const Expr = expression;
-        let slot = match self.allocations.get(&key) {
-            Some(slot) => *slot,
+        let slot = match self.allocations.take(room) {
+            Some(slot) => slot,
             None => {
                 let slot = self.builder.create_slot(room, room.min(8));
-                self.allocations.insert(key, slot);
+                self.allocations.add(slot, room);
                 slot
             }
         };
@@ -188,5 +239,14 @@ impl FunctionLowering<'_> {
             ReadyPart::Scalar(storage, words) => self.store(address, storage, &words, span),
             ReadyPart::Copy(from, bytes) => self.copy(address, from, bytes, span),
         }
+    }
+}
+
+/// Whether a value of a type may be the address of memory of the frame.
+pub(super) fn refers_to_stack(ty: &Type) -> bool {
+    match ty {
+        Type::Ref(reference) | Type::Optional(reference) => matches!(reference.region, Region::Stack | Region::Any),
+        Type::Values(parts) => parts.iter().any(refers_to_stack),
+        _ => false,
     }
 }

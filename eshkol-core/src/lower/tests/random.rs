@@ -3,7 +3,10 @@
 use super::tree::*;
 use super::{BOTH, of_numbers, outcome};
 use crate::arena::Id as _;
-use crate::check::typed::{Argument, ArithmeticOp, CompareOp, Expr, ExprKind, LocalId, MapId, Type};
+use crate::check::typed::{
+    Argument, ArithmeticOp, CompareOp, Expr, ExprKind, LocalId, MapId, Part, PartValue, Region, Type,
+};
+use crate::check::types::DataType;
 use crate::ir::interpret::mix;
 use crate::ir::{Width, evaluate};
 use crate::kernel::HelperId;
@@ -43,6 +46,12 @@ struct Generator<'s> {
     numbers: Vec<LocalId>,
     booleans: Vec<LocalId>,
     changing: Vec<LocalId>,
+    /// Fresh memory that holds one number.
+    cells: Vec<LocalId>,
+}
+
+fn cell_type() -> Type {
+    Type::Ref(reference(DataType::CharArray(16), Region::Stack))
 }
 
 impl Generator<'_> {
@@ -59,14 +68,31 @@ impl Generator<'_> {
             };
         }
         let depth = depth - 1;
-        match self.below(10) {
+        match self.below(12) {
             8 | 9 => {
                 let (key, value) = (self.number(depth), self.number(depth));
                 let arguments = vec![Argument::Map(MapId::new(0)), Argument::Spilled(NATIVE_U64, key)];
                 let call = ExprKind::Helper { helper: HelperId(1), arguments };
                 sequence(vec![expr(Type::Unit, call), value])
             }
-            0 | 1 => {
+            10 => {
+                let value = self.number(depth);
+                let part = Part { offset: 8, value: PartValue::Scalar(NATIVE_U64, value) };
+                let kind = ExprKind::Allocate { data: DataType::CharArray(16), parts: vec![part] };
+                let local = self.scope.local(cell_type());
+                self.cells.push(local);
+                let body = self.number(depth);
+                self.cells.pop();
+                Scope::bind_as(local, expr(cell_type(), kind), body)
+            }
+            11 if !self.cells.is_empty() => {
+                let index = self.below(self.cells.len());
+                let cell = self.scope.read(self.cells[index]);
+                let (value, other) = (self.number(depth), self.number(depth));
+                let write = store(place(cell.clone(), 8, 8), NATIVE_U64, value);
+                sequence(vec![write, add(other, load(place(cell, 8, 8), NATIVE_U64))])
+            }
+            0 | 1 | 11 => {
                 let op = ARITHMETIC[self.below(ARITHMETIC.len())];
                 let (lhs, rhs) = (self.number(depth), self.number(depth));
                 arithmetic(op, lhs, rhs)
@@ -189,6 +215,7 @@ struct Meaning {
     locals: Vec<u64>,
     /// The arguments of a `Continue` on its way to its loop.
     next: Option<Vec<u64>>,
+    cells: Vec<u64>,
     /// The keys that were looked up.
     keys: Vec<u64>,
 }
@@ -253,6 +280,21 @@ impl Meaning {
                 self.next = Some(arguments.iter().map(|argument| self.of(argument)).collect());
                 0
             }
+            ExprKind::Allocate { parts, .. } => {
+                let [Part { value: PartValue::Scalar(_, value), .. }] = parts.as_slice() else { panic!("{parts:?}") };
+                let value = self.of(value);
+                self.cells.push(value);
+                self.cells.len() as u64 - 1
+            }
+            ExprKind::Load { place, .. } => {
+                let cell = self.of(&place.base);
+                self.cells[cell as usize]
+            }
+            ExprKind::Store { place, value, .. } => {
+                let (cell, value) = (self.of(&place.base), self.of(value));
+                self.cells[cell as usize] = value;
+                0
+            }
             ExprKind::Helper { arguments, .. } => {
                 let [_, Argument::Spilled(_, key)] = arguments.as_slice() else { panic!("{arguments:?}") };
                 let key = self.of(key);
@@ -270,8 +312,14 @@ fn a_lowered_tree_does_what_the_tree_means() {
         let mut body = None;
         let entry = of_numbers(PARAMETERS, |scope, _| {
             let numbers = (0..PARAMETERS).map(LocalId::new).collect();
-            let mut generator =
-                Generator { seed: mix(seed), scope, numbers, booleans: Vec::new(), changing: Vec::new() };
+            let mut generator = Generator {
+                seed: mix(seed),
+                scope,
+                numbers,
+                booleans: Vec::new(),
+                changing: Vec::new(),
+                cells: Vec::new(),
+            };
             let tree = generator.number(4);
             body = Some(tree.clone());
             tree
@@ -281,7 +329,7 @@ fn a_lowered_tree_does_what_the_tree_means() {
             let arguments: Vec<u64> = (0..3).map(|index| mix(seed ^ input << 8 ^ index) >> (20 * input)).collect();
             let mut locals = arguments.clone();
             locals.resize(entry.locals.len(), 0);
-            let mut meaning = Meaning { locals, next: None, keys: Vec::new() };
+            let mut meaning = Meaning { locals, next: None, cells: Vec::new(), keys: Vec::new() };
             let expected = meaning.of(&body);
             for endianness in BOTH {
                 let found = outcome(&entry, &arguments, 1, 0, endianness);
