@@ -17,7 +17,7 @@ fn message(diagnostic: &Diagnostic, positions: &Positions, sources: &Sources) ->
     let text = text(diagnostic, positions, sources);
     match diagnostic.severity {
         Severity::Error => error(range, &format!("[{}] {text}", diagnostic.code)),
-        Severity::Warning => warning(range.first, &diagnostic.code.to_string(), &text),
+        Severity::Warning => warning(range.single, &diagnostic.code.to_string(), &text),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         let id = sources.add("src/xdp.esh", source);
         let start = source.find(at).unwrap() as u32;
         let span = SourceSpan::new(id, start, start + at.len() as u32);
-        let positions = Positions::new(id, Vec::new(), Span::call_site(), Vec::new());
+        let positions = Positions::new(id, None, Span::call_site(), Vec::new());
         let diagnostic =
             decorate(Diagnostic::error(UNCLOSED_LIST, span, "it is not closed"), SourceSpan::new(id, 0, 1));
         text(&diagnostic, &positions, &sources)

@@ -29,7 +29,7 @@ pub(crate) fn inline(input: TokenStream) -> TokenStream {
     let main = sources.add_at(&*name, text.text, text.begin.line, text.begin.column);
     let mut files = files();
     files.know(&name, &path);
-    unit(Invocation { sources, main, tokens: text.tokens, whole, files })
+    unit(Invocation { sources, main, tokens: Some(text.tokens), whole, files })
 }
 
 /// `eshkol_file!("…")`
@@ -53,7 +53,7 @@ pub(crate) fn file(input: TokenStream) -> TokenStream {
     };
     let mut sources = Sources::new();
     let main = sources.add(&*name, text);
-    let items = unit(Invocation { sources, main, tokens: Vec::new(), whole: literal.span(), files });
+    let items = unit(Invocation { sources, main, tokens: None, whole: literal.span(), files });
     let tracked = tracked(&path);
     quote!(#items #tracked)
 }
@@ -67,7 +67,8 @@ fn files() -> Files {
 struct Invocation {
     sources: Sources,
     main: SourceId,
-    tokens: Vec<Located>,
+    /// `None` for a file.
+    tokens: Option<Vec<Located>>,
     whole: Span,
     files: Files,
 }

@@ -5,6 +5,7 @@ use eshkol_core::source::{SourceId, Sources, Span as SourceSpan};
 use proc_macro2::Span;
 
 use crate::source_text::Located;
+use crate::tokens::Kind;
 
 /// The first and the last token of a place. Stable Rust can't make one span of two, but whoever builds tokens can give the first
 /// span to the first of them and the last to the last.
@@ -14,12 +15,14 @@ pub(crate) struct Range {
     pub(crate) first: Span,
     /// Span of the last token, on the same line.
     pub(crate) last: Span,
+    /// What to show where only one span can be given: a whole list, else the first token.
+    pub(crate) single: Span,
 }
 
 impl Range {
     /// A single token.
     pub(crate) fn token(span: Span) -> Self {
-        Self { first: span, last: span }
+        Self { first: span, last: span, single: span }
     }
 }
 
@@ -28,8 +31,8 @@ impl Range {
 pub(crate) struct Positions {
     /// The text that the macro was given.
     main: SourceId,
-    /// Its tokens, by rising place; none where it is a file.
-    tokens: Vec<Located>,
+    /// Its tokens, by rising place; `None` where it is a file.
+    tokens: Option<Vec<Located>>,
     /// The whole invocation, for what has no token.
     whole: Span,
     /// The files that the text includes.
@@ -38,13 +41,17 @@ pub(crate) struct Positions {
 
 impl Positions {
     /// For the text `main` with these tokens.
-    pub(crate) fn new(main: SourceId, tokens: Vec<Located>, whole: Span, included: Vec<Included>) -> Self {
+    pub(crate) fn new(main: SourceId, tokens: Option<Vec<Located>>, whole: Span, included: Vec<Included>) -> Self {
         Self { main, tokens, whole, included }
+    }
+
+    fn tokens(&self) -> &[Located] {
+        self.tokens.as_deref().unwrap_or_default()
     }
 
     /// Whether rustc can point into the source.
     pub(crate) fn can_point_into(&self, source: SourceId) -> bool {
-        source == self.main && !self.tokens.is_empty()
+        source == self.main && self.tokens.is_some()
     }
 
     /// The tokens of a place: those of its first line.
@@ -66,14 +73,18 @@ impl Positions {
 
     /// The tokens that these bytes touch; if there are none, the one before them, or else the one after them.
     fn tokens_between(&self, start: usize, end: usize) -> Option<Range> {
-        let first = self.tokens.partition_point(|token| token.end <= start);
-        let after = self.tokens.partition_point(|token| token.start < end.max(start + 1));
-        match self.tokens.get(first..after) {
-            Some([first, .., last]) => Some(Range { first: first.span, last: last.span }),
+        let tokens = self.tokens();
+        let first = tokens.partition_point(|token| token.end <= start);
+        let after = tokens.partition_point(|token| token.start < end.max(start + 1));
+        match tokens.get(first..after) {
+            Some(all @ [first, .., last]) => {
+                let single = first.list.filter(|_| is_one_list(all)).unwrap_or(first.span);
+                Some(Range { first: first.span, last: last.span, single })
+            }
             Some([only]) => Some(Range::token(only.span)),
             _ => {
                 let near = first.checked_sub(1).unwrap_or(first);
-                self.tokens.get(near).map(|token| Range::token(token.span))
+                tokens.get(near).map(|token| Range::token(token.span))
             }
         }
     }
@@ -88,12 +99,26 @@ impl Positions {
             if included.from == main.name {
                 let spelling = format!("{:?}", included.path);
                 let literal = |token: &&Located| main.text.get(token.start..token.end) == Some(&spelling);
-                return self.tokens.iter().find(literal).map(|token| token.span);
+                return self.tokens().iter().find(literal).map(|token| token.span);
             }
             name = &included.from;
         }
         None
     }
+}
+
+/// Whether the last token closes what the first one opens.
+fn is_one_list(tokens: &[Located]) -> bool {
+    let mut depth = 0_usize;
+    let mut closed = tokens.iter().map(|token| {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Word | Kind::Punctuation { .. } => {}
+        }
+        depth == 0
+    });
+    closed.position(|closed| closed) == tokens.len().checked_sub(1)
 }
 
 #[cfg(test)]
@@ -112,7 +137,7 @@ mod tests {
         let input: proc_macro2::TokenStream = format!("\n {text}").parse().unwrap();
         let text = source_text::text(Some((&written, begin)), input);
         assert!(text.text == sources.get(main).text);
-        (Positions::new(main, text.tokens, Span::call_site(), included), sources)
+        (Positions::new(main, Some(text.tokens), Span::call_site(), included), sources)
     }
 
     /// What the tokens at the first occurrence of `at` are, by line and columns.
@@ -135,6 +160,20 @@ mod tests {
     fn a_place_of_many_lines_is_shown_by_its_first() {
         let (positions, sources) = positions("(if a\n  b\n  c)", Vec::new());
         assert_eq!(found(&positions, &sources, "(if a\n  b\n  c)"), (1, 1, 6));
+    }
+
+    #[test]
+    fn a_list_is_one_span_and_a_name_is_its_first_token() {
+        let (positions, sources) = positions("(a (b-c (d)) (e))", Vec::new());
+        let single = |at: &str| {
+            let start = sources.get(positions.main).text.find(at).unwrap();
+            let span = SourceSpan::new(positions.main, start as u32, (start + at.len()) as u32);
+            let single = positions.range(span, &sources).single;
+            (single.start().column, single.end().column)
+        };
+        assert_eq!(single("(b-c (d))"), (4, 13));
+        assert_eq!(single("b-c"), (5, 6));
+        assert_eq!(single("(d)) (e)"), (9, 10));
     }
 
     #[test]

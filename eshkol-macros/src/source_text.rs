@@ -26,8 +26,19 @@ pub(crate) struct Located {
     pub(crate) start: usize,
     /// Offset after its last byte.
     pub(crate) end: usize,
+    /// What it is.
+    pub(crate) kind: Kind,
     /// What rustc knows it by.
     pub(crate) span: Span,
+    /// For an opening delimiter, what rustc knows everything up to the closing one by.
+    pub(crate) list: Option<Span>,
+}
+
+impl Located {
+    fn new(token: &Token, start: usize) -> Self {
+        let Token { kind, span, list, ref text, .. } = *token;
+        Self { start, end: start + text.len(), kind, span, list }
+    }
 }
 
 /// The text of an invocation: of `written`, its source from the macro's name to the closing delimiter, which begins at
@@ -117,7 +128,7 @@ impl Lines {
 fn locate(token: &Token, text: &str, lines: &Lines) -> Option<Located> {
     let start = lines.offset(text, token.place)?;
     let is_there = text.get(start..)?.starts_with(&token.text);
-    is_there.then_some(Located { start, end: start + token.text.len(), span: token.span })
+    is_there.then(|| Located::new(token, start))
 }
 
 /// Whether the places say anything: a tool without them gives the same one for every token.
@@ -157,9 +168,8 @@ fn push_repeated(text: &mut String, c: char, times: u32) {
 }
 
 fn push_token(text: &mut String, token: &Token, located: &mut Vec<Located>) {
-    let start = text.len();
+    located.push(Located::new(token, text.len()));
     text.push_str(&token.text);
-    located.push(Located { start, end: text.len(), span: token.span });
 }
 
 /// The tokens with a space wherever the rules of names don't say that two of them belong together.

@@ -45,6 +45,8 @@ pub(crate) struct Token {
     pub(crate) place: Place,
     /// What rustc knows it by.
     pub(crate) span: Span,
+    /// For an opening delimiter, what rustc knows everything up to the closing one by.
+    pub(crate) list: Option<Span>,
 }
 
 /// All tokens of a stream in order; delimiters are tokens, too. Comments are none, nor are `/// …` and its kin, which rustc
@@ -77,6 +79,9 @@ fn push_all(stream: TokenStream, tokens: &mut Vec<Token>) {
                     }
                 };
                 push(open.to_owned(), Kind::Open, group.span_open(), tokens);
+                if let Some(open) = tokens.last_mut() {
+                    open.list = Some(group.span());
+                }
                 push_all(group.stream(), tokens);
                 push(close.to_owned(), Kind::Close, group.span_close(), tokens);
             }
@@ -111,7 +116,7 @@ fn push(text: String, kind: Kind, span: Span, tokens: &mut Vec<Token>) {
     if let Some(quote) = tokens.last().filter(|last| last.text == "'" && last.place == place) {
         place = quote.place.after(&quote.text);
     }
-    tokens.push(Token { text, kind, place, span });
+    tokens.push(Token { text, kind, place, span, list: None });
 }
 
 /// Where a span begins; line 1, column 0 in tools that don't know.

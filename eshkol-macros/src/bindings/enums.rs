@@ -5,12 +5,12 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::Input;
-use super::names::doc;
+use super::names::{braced, doc, public};
 
 /// The enum and what it can do.
 pub(super) fn item(input: Input<'_>, data: &Enum) -> TokenStream {
     let name = input.type_ident(&data.name, Some(data.span));
-    let title = name.to_string();
+    let (title, public) = (name.to_string(), public(&name));
     let docs = doc(data.doc.as_deref(), &format!("The enum `{}`.", data.name));
     // Rust has one variant to a number; further names of it become constants.
     let is_first = |index: usize, value: u32| !data.variants.iter().take(index).any(|(_, earlier)| *earlier == value);
@@ -29,6 +29,7 @@ pub(super) fn item(input: Input<'_>, data: &Enum) -> TokenStream {
             aliases.push(quote!(#docs pub const #ident: Self = Self::#first;));
         }
     }
+    let variants = braced(&name, quote!(#(#variants),*));
     let aliases = (!aliases.is_empty()).then(|| {
         quote! {
             #[allow(dead_code, non_upper_case_globals)]
@@ -40,7 +41,7 @@ pub(super) fn item(input: Input<'_>, data: &Enum) -> TokenStream {
         #[repr(u32)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(dead_code)]
-        pub enum #name { #(#variants),* }
+        #public enum #name #variants
         #aliases
         #[automatically_derived]
         impl ::core::convert::From<#name> for u32 {

@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::Input;
-use super::names::{doc, value_ident};
+use super::names::{doc, public, value_ident};
 
 /// The builder's name.
 pub(super) fn ident(input: Input<'_>) -> Ident {
@@ -32,10 +32,11 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
                 None,
                 &format!("How many elements the map `{}` holds at most: {} in the source.", map.name, map.max_entries),
             );
+            let public = public(&ident);
             methods.insert(method).then(|| {
                 quote! {
                     #docs
-                    pub fn #ident(self, entries: u32) -> Self {
+                    #public fn #ident(self, entries: u32) -> Self {
                         Self { loader: self.loader.max_entries(#symbol, entries) }
                     }
                 }
@@ -52,11 +53,11 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
                 method.insert_str(0, "global_");
             }
             let ident = value_ident(&method, input.value_ident(&global.name, Some(global.span)).span());
-            let ty = input.data_type(&global.ty);
+            let (public, ty) = (public(&ident), input.data_type(&global.ty));
             let docs = doc(global.doc.as_deref(), &format!("The value that the global `{}` starts with.", global.name));
             quote! {
                 #docs
-                pub fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
+                #public fn #ident(self, value: impl ::eshkol::Argument<#ty>) -> Self {
                     Self { loader: self.loader.global::<#ty>(#symbol, value) }
                 }
             }

@@ -2,8 +2,8 @@
 
 use eshkol_core::bindings::{symbol, type_name};
 use eshkol_core::source::Span as SourceSpan;
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
 
 use super::Input;
 
@@ -95,6 +95,18 @@ fn is_keyword(name: &str) -> bool {
             | "while"
             | "yield"
     )
+}
+
+/// The `pub` of an item, at the place of its name: what rustc shows of an item begins with it.
+pub(super) fn public(name: &Ident) -> TokenStream {
+    quote_spanned!(name.span()=> pub)
+}
+
+/// The braces of an item, at the place of its name: what rustc shows of an item is taken from all of it.
+pub(super) fn braced(name: &Ident, content: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, content);
+    group.set_span(name.span());
+    group
 }
 
 /// Documentation: the `;;;` text or, since some crates insist that everything has some, `otherwise`.

@@ -5,7 +5,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::Input;
-use super::names::doc;
+use super::names::{braced, doc, public};
 
 /// The struct and what it can do.
 pub(super) fn item(input: Input<'_>, data: &Struct) -> TokenStream {
@@ -14,8 +14,11 @@ pub(super) fn item(input: Input<'_>, data: &Struct) -> TokenStream {
     let fields = data.fields.iter().map(|field| {
         let (name, ty) = (input.value_ident(&field.name, field.span), input.data_type(&field.ty));
         let docs = doc(field.doc.as_deref(), &format!("The field `{}`.", field.name));
-        quote! { #docs pub #name: #ty }
+        let public = public(&name);
+        quote! { #docs #public #name: #ty }
     });
+    let fields = braced(&name, quote!(#(#fields),*));
+    let public = public(&name);
     let (debug, readers, default) = (debug(input, data), readers(input, data), default(input, data));
     let (plain, layout) = (plain(input, data), layout(input, data));
     quote! {
@@ -23,7 +26,7 @@ pub(super) fn item(input: Input<'_>, data: &Struct) -> TokenStream {
         #[repr(C)]
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         #[allow(dead_code, missing_debug_implementations)]
-        pub struct #name { #(#fields),* }
+        #public struct #name #fields
         #debug
         #default
         #readers
@@ -84,11 +87,12 @@ fn readers(input: Input<'_>, data: &Struct) -> Option<TokenStream> {
     let readers = data.fields.iter().filter(is_text).map(|field| {
         let ident = input.value_ident(&field.name, field.span);
         let reader = format_ident!("{}_str", ident, span = ident.span());
+        let public = public(&reader);
         let docs =
             format!(" The text in `{}`: up to the first NUL, with `\u{fffd}` for what is not UTF-8.", field.name);
         quote! {
             #[doc = #docs]
-            pub fn #reader(&self) -> ::std::borrow::Cow<'_, str> {
+            #public fn #reader(&self) -> ::std::borrow::Cow<'_, str> {
                 ::eshkol::__private::text(&self.#ident)
             }
         }

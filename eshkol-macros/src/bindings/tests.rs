@@ -164,7 +164,7 @@ fn generated() -> TokenStream {
     let begin = Place { line: 1, column: 0 };
     // The text is lexed behind a space in place of the brace.
     let text = source_text::text(Some((&format!("{{{TEXT}}}"), begin)), format!(" {TEXT}").parse().unwrap());
-    let positions = Positions::new(main, text.tokens, Span::call_site(), Vec::new());
+    let positions = Positions::new(main, Some(text.tokens), Span::call_site(), Vec::new());
     let (little, big) = (output(&names, b"little"), output(&names, b"big"));
     items(Input { little: &little, big: &big, sources: &sources, positions: &positions })
 }

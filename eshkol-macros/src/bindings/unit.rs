@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::Input;
-use super::names::{doc, value_ident};
+use super::names::{braced, doc, public, value_ident};
 use super::spec;
 
 /// The field that holds what the handles don't: no Scheme name gives this one.
@@ -30,7 +30,12 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let docs = doc(unit.doc.as_deref(), &format!("The eBPF unit `{}`, loaded.", unit.name));
     let loaded = value_ident(LOADED, proc_macro2::Span::call_site());
     let handles = handles(input);
-    let fields = handles.iter().map(|Handle { docs, name, ty, .. }| quote!(#docs pub #name: #ty));
+    let fields = handles.iter().map(|Handle { docs, name, ty, .. }| {
+        let public = public(name);
+        quote!(#docs #public #name: #ty)
+    });
+    let fields = braced(&name, quote!(#(#fields,)* #loaded: ::eshkol::__private::Loaded,));
+    let public = public(&name);
     let taken = handles.iter().map(|Handle { name, taken, .. }| quote!(#name: #taken));
     let attach_all = attach_all(input);
     let spec = spec::spec(input);
@@ -38,10 +43,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
         #docs
         #[derive(Debug)]
         #[allow(dead_code, non_snake_case)]
-        pub struct #name {
-            #(#fields,)*
-            #loaded: ::eshkol::__private::Loaded,
-        }
+        #public struct #name #fields
         #[allow(dead_code)]
         impl #name {
             /// Creates the maps and has the kernel verify every program. Nothing is attached yet.
