@@ -214,6 +214,11 @@ impl Checker<'_> {
         if otherwise.expr.ty == Type::Never || then.expr.ty == otherwise.expr.ty {
             return Some((then.expr.ty.clone(), then.expr, otherwise.expr));
         }
+        if let (Type::Values(a), Type::Values(b)) = (&then.expr.ty, &otherwise.expr.ty)
+            && let Some(parts) = unify_parts(a, b)
+        {
+            return Some((Type::Values(parts), then.expr, otherwise.expr));
+        }
         if let Some((reference, then, otherwise)) = unify_references(&then, &otherwise) {
             return Some((reference, then, otherwise));
         }
@@ -266,6 +271,24 @@ fn widen_for(int: IntType, literal: &Run) -> IntType {
     } else {
         IntType { bits: 64, ..int }
     }
+}
+
+/// What each of several values is, of what they are in one branch and the other. Numbers need no conversion: each is held
+/// extended to a whole word already.
+fn unify_parts(a: &[Type], b: &[Type]) -> Option<Vec<Type>> {
+    if a.len() != b.len() {
+        return None;
+    }
+    let part = |(a, b): (&Type, &Type)| match (a, b) {
+        (a, b) if a == b => Some(a.clone()),
+        (Type::Scalar(x), Type::Scalar(y)) => {
+            let (x, y) = (scalar_int(x)?, scalar_int(y)?);
+            let wider = IntType { bits: x.bits.max(y.bits), ..x };
+            Some(Type::Scalar(DataType::Int(if x.signed == y.signed { wider } else { IntType::I64 })))
+        }
+        _ => None,
+    };
+    a.iter().zip(b).map(part).collect()
 }
 
 /// Two references, or optionals, or an optional and `#f`, as one.

@@ -123,6 +123,19 @@ impl Checker<'_> {
         }
     }
 
+    /// Puts what is pending since `mark` into the value of a branch, which must not leave anything to be done outside.
+    pub(super) fn settle(&mut self, mark: usize, value: Value) -> Value {
+        let carries_words = matches!(value, Value::Static(Static::Values(_) | Static::Unspecified, _));
+        if self.pending.len() == mark || !carries_words {
+            return value;
+        }
+        let span = value.span();
+        match self.run(value) {
+            Some(run) => self.close(mark, Value::Run(run)),
+            None => Value::Error(span),
+        }
+    }
+
     /// Runs `inner` and forgets the variables it bound.
     pub(super) fn scoped(&mut self, inner: impl FnOnce(&mut Self) -> Value) -> Value {
         let environment = self.environment.clone();
@@ -262,7 +275,9 @@ impl Checker<'_> {
         let lazy = decided.is_some() && self.in_recursion();
         let branch = |checker: &mut Self, flow: Flow, expr: &Expr, skip: bool| {
             checker.flow = flow;
+            let mark = checker.pending.len();
             let value = if skip { None } else { Some(checker.check(expr, position)) };
+            let value = if position.effect { value } else { value.map(|value| checker.settle(mark, value)) };
             (value, std::mem::replace(&mut checker.flow, Flow::new()))
         };
         let dead_then = !test.when_true.reachable && self.flow.reachable;
@@ -570,9 +585,11 @@ impl Checker<'_> {
         let mark = self.pending.len();
         self.flow = test.when_true;
         let then = then(self);
+        let then = if position.effect { then } else { self.settle(mark, then) };
         let then_pending = self.pending.split_off(mark);
         let then_flow = std::mem::replace(&mut self.flow, test.when_false);
         let otherwise = otherwise(self);
+        let otherwise = if position.effect { otherwise } else { self.settle(mark, otherwise) };
         let otherwise_pending = self.pending.split_off(mark);
         let otherwise_flow = std::mem::replace(&mut self.flow, Flow::new());
         self.flow = self.join_flows(then_flow, otherwise_flow);
