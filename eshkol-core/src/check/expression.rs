@@ -336,7 +336,11 @@ impl Checker<'_> {
     }
 
     fn join_values(&mut self, test: typed::Expr, then: Value, otherwise: Value, span: Span) -> Value {
-        let unspecified = |value: &Value| matches!(value, Value::Static(Static::Unspecified, _));
+        let unspecified = |value: &Value| match value {
+            Value::Static(Static::Unspecified, _) => true,
+            Value::Run(run) => run.expr.ty == Type::Unit,
+            _ => false,
+        };
         let valueless = unspecified(&then) || unspecified(&otherwise);
         let (Some(then), Some(otherwise)) = (self.run(then), self.run(otherwise)) else { return Value::Error(span) };
         let never = |run: &Run| run.expr.ty == Type::Never;
