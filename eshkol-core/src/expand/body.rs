@@ -317,7 +317,7 @@ impl Expander<'_> {
             end = end.max(reach.map_or(0, |reach| reach + 1));
             match groups.last_mut() {
                 Some((true, group)) if within => group.push(item),
-                Some((false, group)) if !recursive && !item.many && group.iter().all(|item| !item.many) => {
+                Some((false, group)) if !recursive && !item.many && group.first().is_some_and(|item| !item.many) => {
                     group.push(item);
                 }
                 _ => groups.push((recursive, vec![item])),

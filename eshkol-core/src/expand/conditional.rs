@@ -113,7 +113,7 @@ impl Expander<'_> {
         Ok(nested.kind)
     }
 
-    fn cond_clauses(&mut self, clauses: &[Datum]) -> Outcome<(Vec<(Span, Expr, Action)>, Option<Expr>)> {
+    fn cond_clauses(&mut self, clauses: &[Datum]) -> Outcome<(Vec<CondClause>, Option<Expr>)> {
         let mut made = Vec::new();
         for (index, clause) in clauses.iter().enumerate() {
             let Some((test, body)) = clause.as_list().and_then(<[_]>::split_first) else {
@@ -244,6 +244,9 @@ impl Expander<'_> {
         Ok(ExprKind::Let(vec![Binding { variable, value }], Box::new(choice)))
     }
 }
+
+/// A clause of `cond`: its place, test, and what it does.
+type CondClause = (Span, Expr, Action);
 
 /// What a clause of `cond` or `case` does.
 enum Action {

@@ -26,7 +26,7 @@ const MAX_DATUM_DEPTH: usize = 400;
 const MAX_STEPS: usize = 1000;
 
 /// How many data macros may make in one unit.
-const MAX_MACRO_DATA: usize = 2_000_000;
+const MAX_MACRO_DATA: usize = 300_000;
 
 /// After so many errors nobody reads on.
 const MAX_ERRORS: usize = 200;
@@ -112,6 +112,11 @@ impl<'a> Expander<'a> {
         if self.errors <= MAX_ERRORS {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether what is reported from now on is not kept.
+    pub(super) fn has_many_errors(&self) -> bool {
+        self.errors >= MAX_ERRORS
     }
 
     /// Reports something with one way out.

@@ -9,6 +9,7 @@ mod environment;
 mod expander;
 mod expression;
 pub mod form;
+mod hint;
 mod loops;
 mod prelude;
 mod print;
