@@ -168,7 +168,9 @@ impl Expander<'_> {
         }
         let mut items = Vec::new();
         for (variable, value) in variables.into_iter().zip(values) {
-            items.push(self.recursive_item(vec![variable], None, |expander| expander.expression(value)));
+            let first_use = self.uses.len();
+            let value = self.expression(value);
+            items.push(self.recursive_item(vec![variable], None, value, first_use));
         }
         let body = self.body(body, datum.span);
         self.environment.pop_scope();

@@ -33,89 +33,112 @@ enum Found {
     Values { variables: Vec<VarId>, rest: Option<VarId>, value: Datum },
 }
 
+/// What a body is made of.
+struct Body<'d> {
+    definitions: Vec<Found>,
+    expressions: Vec<Cow<'d, Datum>>,
+    /// Whether something was reported that may have been a definition or an expression.
+    failed: bool,
+}
+
+/// What a body binds, and where.
+type Names = HashMap<Identifier, (VarId, Span)>;
+
 impl Expander<'_> {
     /// A body: definitions, then expressions, in a scope of its own.
     pub(super) fn body(&mut self, forms: &[Datum], span: Span) -> Expr {
+        if self.is_too_deep(1, span) {
+            return Expr::new(span, ExprKind::Error);
+        }
+        self.depth += 1;
         self.environment.push_scope();
         let expr = self.body_in_scope(forms, span);
         self.environment.pop_scope();
+        self.depth -= 1;
         expr
     }
 
+    // Bodies nest: what is recursive here keeps its frame small, and the finding of definitions is elsewhere.
     fn body_in_scope(&mut self, forms: &[Datum], span: Span) -> Expr {
-        let mut names: HashMap<Identifier, (VarId, Span)> = HashMap::new();
-        let mut found = Vec::new();
+        let found = self.collect_body(forms);
+        let items: Vec<RecursiveItem> = found.definitions.into_iter().map(|item| self.found_item(item)).collect();
+        if found.expressions.is_empty() {
+            if !found.failed {
+                self.empty_body(span);
+            }
+            return Expr::new(span, ExprKind::Error);
+        }
+        let body = self.sequence_of(&found.expressions, span);
+        self.recursive(items, body)
+    }
+
+    fn empty_body(&mut self, span: Span) {
+        self.error(
+            codes::EMPTY_BODY,
+            span,
+            "this body has no expression",
+            "its value is that of its last expression: write one, `0` will do",
+        );
+    }
+
+    /// Finds what a body defines, and binds it in the innermost scope.
+    fn collect_body<'d>(&mut self, forms: &'d [Datum]) -> Body<'d> {
+        let mut names = Names::new();
+        let mut body = Body { definitions: Vec::new(), expressions: Vec::new(), failed: false };
         let mut signatures = Vec::new();
-        let mut expressions: Vec<Cow<'_, Datum>> = Vec::new();
-        let mut failed = false;
-        let mut queue: VecDeque<Cow<'_, Datum>> = forms.iter().map(Cow::Borrowed).collect();
+        let mut queue: VecDeque<Cow<'d, Datum>> = forms.iter().map(Cow::Borrowed).collect();
         while let Some(form) = queue.pop_front() {
             let form = match form {
                 Cow::Borrowed(form) => self.expand_macros(form),
                 Cow::Owned(form) => self.expand_macros(&form).map(|form| Cow::Owned(form.into_owned())),
             };
             let Some(form) = form else {
-                failed = true;
+                body.failed = true;
                 continue;
-            };
-            let special = match self.head(&form) {
-                Some(Denotation::Special(special)) => special,
-                _ => {
-                    expressions.push(form);
-                    continue;
-                }
             };
             let arguments = form.as_list().and_then(|items| items.get(1..)).unwrap_or(&[]);
-            if special == Special::Begin && !arguments.is_empty() {
-                for argument in arguments.iter().rev() {
-                    queue.push_front(Cow::Owned(argument.clone()));
+            match self.head(&form) {
+                Some(Denotation::Special(Special::Begin)) if !arguments.is_empty() => {
+                    for argument in arguments.iter().rev() {
+                        queue.push_front(Cow::Owned(argument.clone()));
+                    }
                 }
-                continue;
-            }
-            if !special.is_definition() {
-                expressions.push(form);
-                continue;
-            }
-            if special.is_declaration() {
-                self.misplaced_definition(special, form.span);
-                failed = true;
-                continue;
-            }
-            if let Some(first) = expressions.first() {
-                let message = format!("`{}` follows an expression of this body", special.name());
-                let diagnostic = Diagnostic::error(codes::MISPLACED_DEFINITION, form.span, message);
-                let help = "definitions come first in a body: move it up, or use `let`";
-                self.report(diagnostic.with_note(first.span, "this expression").with_help(help));
-            }
-            let outcome = match special {
-                Special::DefineSyntax => self.body_macro(&form, arguments),
-                Special::Signature => self.body_signature(&form, arguments).map(|signature| signatures.push(signature)),
-                Special::DefineValues => self.body_values(&form, arguments, &mut names).map(|item| found.push(item)),
-                _ => self.body_define(&form, arguments, &mut names).map(|item| found.push(item)),
-            };
-            if let Err(refusal) = outcome {
-                self.refuse(special, refusal);
-                self.expect_nothing_of(arguments);
-                failed = true;
+                Some(Denotation::Special(special)) if special.is_declaration() => {
+                    self.misplaced_definition(special, form.span);
+                    body.failed = true;
+                }
+                Some(Denotation::Special(special)) if special.is_definition() => {
+                    if let Some(first) = body.expressions.first() {
+                        self.late_definition(special, form.span, first.span);
+                    }
+                    let outcome = match special {
+                        Special::DefineSyntax => self.body_macro(&form, arguments),
+                        Special::Signature => self.body_signature(&form, arguments).map(|found| signatures.push(found)),
+                        Special::DefineValues => {
+                            self.body_values(&form, arguments, &mut names).map(|found| body.definitions.push(found))
+                        }
+                        _ => self.body_define(&form, arguments, &mut names).map(|found| body.definitions.push(found)),
+                    };
+                    if let Err(refusal) = outcome {
+                        self.refuse(special, refusal);
+                        self.expect_nothing_of(arguments);
+                        body.failed = true;
+                    }
+                }
+                _ => body.expressions.push(form),
             }
         }
         for (identifier, at, ty) in signatures {
             self.apply_local_signature(&names, &identifier, at, ty);
         }
-        let items: Vec<RecursiveItem> = found.into_iter().map(|item| self.found_item(item)).collect();
-        if expressions.is_empty() {
-            if !failed {
-                self.error(
-                    codes::EMPTY_BODY,
-                    span,
-                    "this body has no expression",
-                    "its value is that of its last expression: write one, `0` will do",
-                );
-            }
-            return Expr::new(span, ExprKind::Error);
-        }
-        let body = self.sequence_of(&expressions, span);
-        self.recursive(items, body)
+        body
+    }
+
+    fn late_definition(&mut self, special: Special, span: Span, expression: Span) {
+        let message = format!("`{}` follows an expression of this body", special.name());
+        let diagnostic = Diagnostic::error(codes::MISPLACED_DEFINITION, span, message);
+        let help = "definitions come first in a body: move it up, or use `let`";
+        self.report(diagnostic.with_note(expression, "this expression").with_help(help));
     }
 
     fn sequence_of(&mut self, forms: &[Cow<'_, Datum>], span: Span) -> Expr {
@@ -152,13 +175,7 @@ impl Expander<'_> {
         Ok((identifier, name.span, self.type_syntax(ty)))
     }
 
-    fn apply_local_signature(
-        &mut self,
-        names: &HashMap<Identifier, (VarId, Span)>,
-        identifier: &Identifier,
-        span: Span,
-        ty: Datum,
-    ) {
+    fn apply_local_signature(&mut self, names: &Names, identifier: &Identifier, span: Span, ty: Datum) {
         match names.get(identifier) {
             Some((variable, _)) if self.unit.variables.at(*variable).annotation.is_none() => {
                 self.unit.variables.at_mut(*variable).annotation = Some(ty);
@@ -187,7 +204,7 @@ impl Expander<'_> {
 
     fn bind_defined(
         &mut self,
-        names: &mut HashMap<Identifier, (VarId, Span)>,
+        names: &mut Names,
         identifier: Identifier,
         span: Span,
         annotation: Option<Datum>,
@@ -214,12 +231,7 @@ impl Expander<'_> {
         self.report(diagnostic.with_note(first, "defined here first").with_help("rename one of them, or remove it"));
     }
 
-    fn body_define(
-        &mut self,
-        form: &Datum,
-        arguments: &[Datum],
-        names: &mut HashMap<Identifier, (VarId, Span)>,
-    ) -> Outcome<Found> {
+    fn body_define(&mut self, form: &Datum, arguments: &[Datum], names: &mut Names) -> Outcome<Found> {
         let mut define = self.define_shape(arguments, form.span)?;
         let annotation = match &mut define.what {
             Defined::Value { annotation, .. } => annotation.take(),
@@ -230,12 +242,7 @@ impl Expander<'_> {
         Ok(Found::Define { variable, name, what: define.what, span: form.span })
     }
 
-    fn body_values(
-        &mut self,
-        form: &Datum,
-        arguments: &[Datum],
-        names: &mut HashMap<Identifier, (VarId, Span)>,
-    ) -> Outcome<Found> {
+    fn body_values(&mut self, form: &Datum, arguments: &[Datum], names: &mut Names) -> Outcome<Found> {
         let [formals, value] = arguments else {
             return Err(Refusal::malformed(form.span, "`define-values` wants names and an expression"));
         };
@@ -249,25 +256,39 @@ impl Expander<'_> {
     }
 
     fn found_item(&mut self, found: Found) -> RecursiveItem {
+        let first_use = self.uses.len();
         match found {
             Found::Define { variable, name, what, span } => {
-                self.recursive_item(vec![variable], None, |expander| match what {
-                    Defined::Value { value, .. } => expander.named_expression(name, &value),
+                let value = match what {
+                    Defined::Value { value, .. } => self.named_expression(name, &value),
                     Defined::Procedure { formals, result, body } => {
-                        let outcome = expander.lambda(Some(name), &formals, result, &body, span);
-                        let kind = outcome.unwrap_or_else(|refusal| {
-                            expander.refuse(Special::Define, refusal);
-                            ExprKind::Error
-                        });
-                        Expr::new(span, kind)
+                        self.defined_procedure(name, &formals, result, &body, span)
                     }
-                })
+                };
+                self.recursive_item(vec![variable], None, value, first_use)
             }
             Found::Values { variables, rest, value } => {
-                let item = self.recursive_item(variables, rest, |expander| expander.expression(&value));
-                RecursiveItem { many: true, ..item }
+                let value = self.expression(&value);
+                RecursiveItem { many: true, ..self.recursive_item(variables, rest, value, first_use) }
             }
         }
+    }
+
+    /// The procedure of `(define (name . formals) body …)`.
+    pub(super) fn defined_procedure(
+        &mut self,
+        name: Ident,
+        formals: &Datum,
+        result: Option<Datum>,
+        body: &[Datum],
+        span: Span,
+    ) -> Expr {
+        let outcome = self.lambda(Some(name), formals, result, body, span);
+        let kind = outcome.unwrap_or_else(|refusal| {
+            self.refuse(Special::Define, refusal);
+            ExprKind::Error
+        });
+        Expr::new(span, kind)
     }
 
     /// The value of `(define name value)`: a lambda gets the name.
@@ -282,16 +303,15 @@ impl Expander<'_> {
         expr
     }
 
-    /// Expands a value, and notes which local variables it uses.
+    /// A value with what it uses: the local variables met since there were `first_use` of them.
     pub(super) fn recursive_item(
-        &mut self,
+        &self,
         variables: Vec<VarId>,
         rest: Option<VarId>,
-        expand: impl FnOnce(&mut Self) -> Expr,
+        value: Expr,
+        first_use: usize,
     ) -> RecursiveItem {
-        let first = self.uses.len();
-        let value = expand(self);
-        let uses = self.uses.get(first..).unwrap_or(&[]).to_vec();
+        let uses = self.uses.get(first_use..).unwrap_or(&[]).to_vec();
         RecursiveItem { variables, rest, value, uses, many: false }
     }
 

@@ -341,12 +341,8 @@ impl Expander<'_> {
                 DefinitionKind::Value { annotation: annotation.or(signature), value }
             }
             Pending::Value(Defined::Procedure { formals, result, body }) => {
-                let outcome = self.lambda(Some(name), &formals, result, &body, span);
-                let kind = outcome.unwrap_or_else(|refusal| {
-                    self.refuse(Special::Define, refusal);
-                    ExprKind::Error
-                });
-                DefinitionKind::Value { annotation: signature, value: Expr::new(span, kind) }
+                let value = self.defined_procedure(name, &formals, result, &body, span);
+                DefinitionKind::Value { annotation: signature, value }
             }
             Pending::ValuesPart { formals, value, index } => {
                 let value = self.values_part(&formals, &value, index, span);

@@ -144,7 +144,7 @@ pub(super) struct Builtins {
     /// Whether a name is one.
     pub(super) exists: fn(&str) -> bool,
     /// Every one that can be listed, for suggestions.
-    pub(super) names: fn() -> Vec<String>,
+    pub(super) names: fn() -> Vec<&'static str>,
 }
 
 /// The bindings so far of a `let` whose initialisers are being expanded.

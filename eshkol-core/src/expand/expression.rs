@@ -69,7 +69,13 @@ impl Expander<'_> {
         let denotation = Identifier::of(head).map(|identifier| self.environment.resolve(&identifier));
         match denotation {
             Some(Denotation::Special(special)) => {
+                // Special forms take more stack than calls, so they count twice.
+                if self.is_too_deep(1, datum.span) {
+                    return ExprKind::Error;
+                }
+                self.depth += 1;
                 let outcome = self.special(special, datum, arguments);
+                self.depth -= 1;
                 outcome.unwrap_or_else(|refusal| {
                     self.refuse(special, refusal);
                     ExprKind::Error

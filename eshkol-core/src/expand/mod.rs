@@ -15,7 +15,6 @@ mod prelude;
 mod print;
 mod quasiquote;
 mod special;
-mod stand_in;
 mod syntax_rules;
 #[cfg(test)]
 mod tests;
@@ -25,6 +24,7 @@ mod unknown;
 use environment::Builtins;
 use expander::Expander;
 
+use crate::check::builtin;
 use crate::diagnostic::Diagnostics;
 use crate::source::{SourceId, Sources};
 
@@ -51,7 +51,7 @@ pub fn expand(
     includes: &mut dyn IncludeLoader,
     diagnostics: &mut Diagnostics,
 ) -> form::Unit {
-    let builtins = Builtins { exists: stand_in::exists, names: stand_in::names };
+    let builtins = Builtins { exists: builtin::exists, names: || builtin::names().collect() };
     expand_with(sources, source, includes, builtins, diagnostics)
 }
 

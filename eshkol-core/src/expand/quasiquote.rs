@@ -57,6 +57,16 @@ impl Expander<'_> {
     }
 
     fn quasi(&mut self, template: &Datum, level: usize) -> Outcome<Expr> {
+        if self.is_too_deep(2, template.span) {
+            return Err(Refusal::Reported);
+        }
+        self.depth += 2;
+        let outcome = self.quasi_part(template, level);
+        self.depth -= 2;
+        outcome
+    }
+
+    fn quasi_part(&mut self, template: &Datum, level: usize) -> Outcome<Expr> {
         let span = template.span;
         if !Self::has_unquote(template, level) {
             return Ok(Expr::new(span, quoted(&without_aliases(template))));

@@ -18,6 +18,38 @@ fn long_and_deep_texts_cost_neither_stack_nor_quadratic_time() {
     assert_eq!(codes(&many(5_000, &|i| format!("(define (f{i}) unknown{i})"))).len(), 200);
 }
 
+/// Macros nest deeper than text can; the limit must hold before the stack is used up.
+#[test]
+fn every_form_can_nest_to_the_limit() {
+    for template in [
+        "(square (m))",
+        "(let ((x (m))) x)",
+        "(let () (define x (m)) x)",
+        "(let () (define (g) (m)) g)",
+        "(lambda (x) (m))",
+        "(if (m) 1 2)",
+        "(cond ((m) 1))",
+        "(case (m) ((1) (m)))",
+        "(and 1 (m))",
+        "(or 1 (m))",
+        "(let loop ((x (m))) x)",
+        "(let loop ((x 1)) (m))",
+        "(do ((x 1)) ((m)) 1)",
+        "(let-values (((a b) (m))) (m))",
+        "(letrec ((x (m))) x)",
+        "`(a ,(m))",
+        "(let-syntax ((n (syntax-rules () ((_) (m))))) (n))",
+        "(if-let (x (m)) 1 2)",
+        "(for (x in (m)) 1)",
+        "(begin 1 (m))",
+    ] {
+        let text = format!("(define-syntax m (syntax-rules () ((_) {template}))) (define (f) (m))");
+        let expansion = expand_text(&text);
+        assert!(expansion.codes().contains(&209), "{template}");
+        let _ = expansion.unit.to_string();
+    }
+}
+
 /// Expands texts made of pieces that mean something, put together without sense. The answer does not matter; coming back does.
 #[test]
 fn nonsense_gives_diagnostics_and_no_panic() {

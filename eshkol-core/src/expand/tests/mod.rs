@@ -64,10 +64,7 @@ fn expand_files(text: &str, files: &[(&'static str, &'static str)]) -> Expansion
     let mut sources = Sources::new();
     let id = sources.add("test.esh", text);
     let mut diagnostics = Diagnostics::new();
-    let builtins = Builtins {
-        exists: |name| BUILTINS.contains(&name),
-        names: || BUILTINS.iter().map(|name| (*name).to_owned()).collect(),
-    };
+    let builtins = Builtins { exists: |name| BUILTINS.contains(&name), names: || BUILTINS.to_vec() };
     let mut files = Files(files.iter().copied().collect());
     let unit = expand_with(&mut sources, id, &mut files, builtins, &mut diagnostics);
     Expansion { sources, diagnostics: diagnostics.into_sorted(), unit }
