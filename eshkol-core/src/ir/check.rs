@@ -224,7 +224,7 @@ impl Checker<'_> {
         if start < 0 || start + i64::from(bytes) > i64::from(slot.size) {
             return Err(format!("{bytes} bytes at {start} of {} on the stack", slot.size));
         }
-        if start % i64::from(bytes) != 0 || slot.align % bytes != 0 {
+        if start % i64::from(bytes) != 0 || !slot.align.is_multiple_of(bytes) {
             return Err(format!("{bytes} bytes at {start} of a slot aligned to {}", slot.align));
         }
         Ok(())

@@ -1,11 +1,15 @@
 //! Optimisation: SSA → better SSA. One pass a file; each module's documentation gives its before → after, and says how it
 //! keeps what the kernel's verifier can see.
 
+mod alias;
 mod control_flow;
 mod dead_code;
+mod dead_stores;
+mod effects;
 mod facts;
 mod known_bits;
 mod known_tests;
+mod memory;
 #[cfg(test)]
 mod random_function;
 mod simplify;
@@ -14,6 +18,7 @@ mod ssa_repair;
 mod testing;
 mod thread_jumps;
 mod typed_nulls;
+mod value_numbering;
 mod verifier_ranges;
 
 use crate::compile::{Endianness, Optimisation, Options};
@@ -31,6 +36,10 @@ pub fn optimise(function: &mut Function, options: Options) {
         ("control_flow", |function, _| control_flow::run(function)),
         ("known_tests", |function, _| known_tests::run(function)),
         ("thread_jumps", thread_jumps::run),
+        ("control_flow", |function, _| control_flow::run(function)),
+        ("value_numbering", |function, _| value_numbering::run(function)),
+        ("memory", |function, _| memory::run(function)),
+        ("dead_stores", |function, _| dead_stores::run(function)),
         ("dead_code", |function, _| dead_code::run(function)),
     ];
     let passes = match options.optimisation {

@@ -38,10 +38,11 @@ impl VerifierRanges {
                 _ => continue,
             }
             match function.values.at(value).def {
-                ValueDef::Inst(inst) => match &function.insts.at(inst).op {
-                    op @ (Op::Binary(..) | Op::Unary(..)) => op.for_each_operand(|operand| work.push(operand)),
-                    _ => {}
-                },
+                ValueDef::Inst(inst) => {
+                    if let op @ (Op::Binary(..) | Op::Unary(..)) = &function.insts.at(inst).op {
+                        op.for_each_operand(|operand| work.push(operand));
+                    }
+                }
                 ValueDef::Param(block, position) => {
                     for before in cfg.predecessors(block) {
                         for target in function.blocks.at(*before).terminator.targets() {

@@ -1,12 +1,11 @@
 //! Rules for branches.
 
 use super::super::facts::turn;
+use super::super::known_bits::{View, known_bits};
 use super::Simplifier;
 use super::arithmetic::swapped_bits;
 use super::low_bits::mask;
 use crate::ir::{ArithmeticOp, Block, Condition, Op, Terminator, UnaryOp, Value, ValueType, Width, evaluate};
-
-use super::super::known_bits::{View, known_bits};
 
 /// A comparison of numbers.
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -173,7 +172,7 @@ impl Simplifier<'_> {
         if number == 0 || number == kept && kept.is_power_of_two() {
             let rhs = self.constant(kept);
             let wants_set = (number == 0) == (comparison.condition == Condition::NotEqual);
-            let inverted = comparison.inverted != !wants_set;
+            let inverted = comparison.inverted == wants_set;
             return Some(Comparison { condition: Condition::BitsSet, lhs: inner, rhs, inverted, ..comparison });
         }
         // The mask and the number in the other byte order.

@@ -1,0 +1,98 @@
+//! What calls do to memory. What the tables of helpers do not say is taken to change everything.
+
+use crate::ir::{Function, Op, Value, ValueType};
+use crate::kernel::helper::{self, ArgumentKind, Helper, ResultKind};
+
+fn known(op: &Op) -> Option<&'static Helper> {
+    match op {
+        Op::CallHelper { helper, .. } => helper::by_id(*helper),
+        _ => None,
+    }
+}
+
+/// The arguments of a call.
+pub(super) fn arguments(op: &Op) -> &[Value] {
+    match op {
+        Op::CallHelper { arguments, .. } | Op::CallFunction { arguments, .. } => arguments,
+        _ => &[],
+    }
+}
+
+/// Whether a call may write to the stack memory that its argument at a position points to.
+pub(super) fn writes_argument(op: &Op, position: usize) -> bool {
+    let Some(helper) = known(op) else { return true };
+    !matches!(
+        helper.arguments.get(position),
+        Some(
+            ArgumentKind::Memory
+                | ArgumentKind::MemoryOrNull
+                | ArgumentKind::FixedMemory(_)
+                | ArgumentKind::MapKey
+                | ArgumentKind::MapValue
+        )
+    )
+}
+
+/// Whether a call may change memory that is not on the stack and not behind one of its arguments: map values, globals.
+pub(super) fn changes_shared_memory(op: &Op) -> bool {
+    let Some(helper) = known(op) else { return true };
+    let takes_map = helper.arguments.iter().any(|kind| matches!(kind, ArgumentKind::Map(_)));
+    takes_map && helper.result != ResultKind::OptionalMapValue
+}
+
+/// Whether a call may change what is in the packet, other than behind its arguments.
+pub(super) fn changes_packet(op: &Op) -> bool {
+    known(op).is_none_or(|helper| helper.changes_packet_data)
+}
+
+/// Whether an instruction may change what loads of the context give: where the packet is, above all.
+pub(super) fn changes_context(function: &Function, op: &Op) -> bool {
+    let is_context = |value: &Value| function.value_type(*value) == ValueType::Context;
+    match op {
+        Op::Store { base, .. } => {
+            matches!(function.value_type(*base), ValueType::Context | ValueType::Memory)
+        }
+        Op::CallHelper { arguments, .. } | Op::CallFunction { arguments, .. } => match known(op) {
+            Some(helper) => helper.changes_packet_data || arguments.iter().any(is_context) && !only_reads(helper),
+            None => true,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a helper that takes the context leaves it as it is.
+fn only_reads(helper: &Helper) -> bool {
+    // `bpf_tail_call`, `bpf_perf_event_output`, `bpf_skb_load_bytes`, `bpf_get_stackid`, `bpf_get_socket_cookie`,
+    // `bpf_get_socket_uid`, `bpf_fib_lookup`, `bpf_sk_lookup_tcp`, `bpf_sk_lookup_udp`, `bpf_skc_lookup_tcp`, `bpf_check_mtu`,
+    // `bpf_xdp_get_buff_len`, `bpf_xdp_load_bytes` (`net/core/filter.c`).
+    [12, 25, 26, 27, 46, 47, 69, 84, 85, 99, 163, 188, 189].contains(&helper.id.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena::Id as _;
+    use crate::ir::FunctionId;
+    use crate::kernel::HelperId;
+
+    fn call(id: u32) -> Op {
+        Op::CallHelper { helper: HelperId(id), arguments: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_not_known_changes_everything() {
+        for op in [call(99_999), Op::CallFunction { function: FunctionId::new(0), arguments: Vec::new() }] {
+            assert!(writes_argument(&op, 0) && changes_shared_memory(&op) && changes_packet(&op));
+        }
+    }
+
+    #[test]
+    fn what_is_known() {
+        // bpf_map_lookup_elem, bpf_map_update_elem, bpf_xdp_adjust_head, bpf_probe_read_kernel
+        let shared = [1, 2, 44, 113].map(|id| changes_shared_memory(&call(id)));
+        assert_eq!(shared, [false, true, false, false]);
+        let packet = [1, 2, 44, 113].map(|id| changes_packet(&call(id)));
+        assert_eq!(packet, [false, false, true, false]);
+        assert!(!writes_argument(&call(1), 1) && !writes_argument(&call(2), 2) && writes_argument(&call(113), 0));
+    }
+}

@@ -1,0 +1,365 @@
+//! Uses what is known to be in memory, instead of loading it.
+//!
+//! Before: `store.4 v0 + 8, v1; v2 = load.4 v0 + 8`. After: `store.4 v0 + 8, v1; v2 = zext32 v1`.
+//! Before: `v1 = load.2 v0 + 12; … v2 = load.2 v0 + 12`. After: every use of `v2` is one of `v1`.
+//!
+//! What is known ends at a store that may touch the same bytes ([`super::alias`]), at a call that may ([`super::effects`]), and at the head of
+//! a loop. Where several ways meet, what is known on all of them stays known.
+//!
+//! What the verifier sees: a number in a register instead of one in memory, of which it knows at least as much, since the
+//! extension says how many bits it has.
+
+use super::alias::{Place, escaped_slots, slot_of};
+use super::effects::{arguments, changes_context, changes_packet, changes_shared_memory, writes_argument};
+use crate::arena::Arena;
+use crate::ir::{Block, Cfg, Function, MemorySize, Op, Slot, Substitution, UnaryOp, Value, ValueType};
+use std::collections::BTreeSet;
+
+/// Replaces loads. Whether there were any to replace.
+pub(super) fn run(function: &mut Function) -> bool {
+    let cfg = Cfg::new(function);
+    let escaped = escaped_slots(function);
+    let mut ends: Arena<Block, Option<Vec<Known>>> = function.blocks.ids().map(|_| None).collect();
+    let mut replaced = Substitution::new();
+    let mut changed = false;
+    for block in cfg.reverse_post_order() {
+        let mut state = meet(cfg.predecessors(*block).iter().map(|before| ends.at(*before).as_ref()));
+        let insts = std::mem::take(&mut function.blocks.at_mut(*block).insts);
+        let mut kept = Vec::with_capacity(insts.len());
+        for inst in insts {
+            let data = function.insts.at_mut(inst);
+            data.op.for_each_operand_mut(|value| *value = replaced.resolve(*value));
+            let (op, result) = (data.op.clone(), data.result);
+            match (known_load(function, &state, &op, result), result) {
+                (Some(Replacement::Value(value)), Some(result)) => {
+                    replaced.replace(result, value);
+                    changed = true;
+                    continue;
+                }
+                (Some(Replacement::Op(op)), _) => {
+                    function.insts.at_mut(inst).op = op;
+                    changed = true;
+                }
+                _ => step(function, &escaped, &mut state, &op, result),
+            }
+            kept.push(inst);
+        }
+        function.blocks.at_mut(*block).insts = kept;
+        *ends.at_mut(*block) = Some(state);
+    }
+    replaced.apply(function);
+    changed
+}
+
+/// What memory holds somewhere.
+#[derive(Copy, Clone, PartialEq, Eq)]
+struct Known {
+    place: Place,
+    size: MemorySize,
+    value: Value,
+    extension: Extension,
+}
+
+/// How the value relates to the bytes in memory.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Extension {
+    /// They are its low bytes.
+    Any,
+    Zero,
+    Sign,
+}
+
+/// How much is remembered at most.
+const LIMIT: usize = 64;
+
+/// What is known where several ways meet; one that is not known yet is the way back of a loop.
+fn meet<'a>(mut ways: impl Iterator<Item = Option<&'a Vec<Known>>>) -> Vec<Known> {
+    let Some(Some(first)) = ways.next() else { return Vec::new() };
+    let mut state = first.clone();
+    for way in ways {
+        match way {
+            Some(way) => state.retain(|known| way.contains(known)),
+            None => return Vec::new(),
+        }
+    }
+    state
+}
+
+enum Replacement {
+    Value(Value),
+    Op(Op),
+}
+
+fn known_load(function: &Function, state: &[Known], op: &Op, result: Option<Value>) -> Option<Replacement> {
+    let Op::Load { size, signed, base, offset } = op else { return None };
+    let place = Place::new(function, *base, *offset, size.bytes());
+    let known = state.iter().rev().find(|known| known.place == place)?;
+    let ty = function.value_type(result?);
+    if function.value_type(known.value) != ty {
+        return None;
+    }
+    let wanted = if *signed { Extension::Sign } else { Extension::Zero };
+    if known.extension == wanted || *size == MemorySize::B8 {
+        return Some(Replacement::Value(known.value));
+    }
+    if ty != ValueType::Int {
+        return None;
+    }
+    let op = match (size, signed) {
+        (MemorySize::B1, false) => UnaryOp::ZExt8,
+        (MemorySize::B1, true) => UnaryOp::SExt8,
+        (MemorySize::B2, false) => UnaryOp::ZExt16,
+        (MemorySize::B2, true) => UnaryOp::SExt16,
+        (_, false) => UnaryOp::ZExt32,
+        (_, true) => UnaryOp::SExt32,
+    };
+    Some(Replacement::Op(Op::Unary(op, known.value)))
+}
+
+/// What is known after an instruction.
+fn step(function: &Function, escaped: &BTreeSet<Slot>, state: &mut Vec<Known>, op: &Op, result: Option<Value>) {
+    match op {
+        Op::Load { size, signed, base, offset } => {
+            if let Some(value) = result {
+                let extension = if *signed { Extension::Sign } else { Extension::Zero };
+                remember(function, state, *base, *offset, *size, value, extension);
+            }
+        }
+        Op::Store { size, base, offset, value } => {
+            forget(function, state, *base, *offset, *size);
+            remember(function, state, *base, *offset, *size, *value, Extension::Any);
+        }
+        Op::Atomic { size, base, offset, .. } | Op::CompareExchange { size, base, offset, .. } => {
+            forget(function, state, *base, *offset, *size);
+        }
+        Op::CallHelper { .. } | Op::CallFunction { .. } => {
+            state.retain(|known| survives(function, escaped, known, op));
+        }
+        _ => {}
+    }
+}
+
+fn remember(
+    function: &Function,
+    state: &mut Vec<Known>,
+    base: Value,
+    offset: i32,
+    size: MemorySize,
+    value: Value,
+    extension: Extension,
+) {
+    if state.len() >= LIMIT {
+        state.remove(0);
+    }
+    let place = Place::new(function, base, offset, size.bytes());
+    state.push(Known { place, size, value, extension });
+}
+
+fn forget(function: &Function, state: &mut Vec<Known>, base: Value, offset: i32, size: MemorySize) {
+    let written = Place::new(function, base, offset, size.bytes());
+    state.retain(|known| !known.place.may_overlap(&written, function));
+}
+
+/// Whether a call leaves what is known as it is.
+fn survives(function: &Function, escaped: &BTreeSet<Slot>, known: &Known, call: &Op) -> bool {
+    let region = known.place.region;
+    let unaffected = match region {
+        ValueType::Stack => match known.place.slot(function) {
+            Some(slot) => !escaped.contains(&slot) || known_harmless(call),
+            None => false,
+        },
+        ValueType::Context => return !changes_context(function, call),
+        ValueType::Packet => !changes_packet(call),
+        _ => !changes_shared_memory(call),
+    };
+    let touches = |(position, argument): (usize, &Value)| {
+        let ty = function.value_type(*argument);
+        if ty == ValueType::Stack && region == ValueType::Stack {
+            let apart = match (slot_of(function, *argument), known.place.slot(function)) {
+                (Some(one), Some(other)) => one != other,
+                _ => false,
+            };
+            return !apart && writes_argument(call, position);
+        }
+        ty == region || ty == ValueType::Memory || region == ValueType::Memory && ty != ValueType::Int
+    };
+    unaffected && !arguments(call).iter().enumerate().any(touches)
+}
+
+/// Whether a call is given no memory and changes none.
+fn known_harmless(call: &Op) -> bool {
+    arguments(call).is_empty() && !changes_shared_memory(call) && !changes_packet(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{differential_on, gives};
+    use super::*;
+
+    #[test]
+    fn loads_of_what_was_stored() {
+        gives(
+            run,
+            "slot s0 size 16 align 8
+             b0(v0, v1: map-value):
+               v2: stack = slot s0
+               store.8 v2 + 0, v0
+               store.4 v2 + 8, v0
+               v3 = load.8 v2 + 0
+               v4 = load-signed.4 v2 + 8
+               v5 = load.2 v2 + 8
+               store.1 v1 + 3, v4
+               v6 = load.1 v1 + 3
+               v7 = add v3, v4
+               v8 = add v5, v6
+               v9 = add v7, v8
+               return v9",
+            "slot s0 size 16 align 8
+             b0(v0, v1: map-value):
+               v2: stack = slot s0
+               store.8 v2 + 0, v0
+               store.4 v2 + 8, v0
+               v4 = sext32 v0
+               v5 = load.2 v2 + 8
+               store.1 v1 + 3, v4
+               v6 = zext8 v4
+               v7 = add v0, v4
+               v8 = add v5, v6
+               v9 = add v7, v8
+               return v9",
+        );
+    }
+
+    #[test]
+    fn loads_twice_and_what_comes_between() {
+        // A map value is not the packet; two map values may be the same.
+        gives(
+            run,
+            "b0(v0: packet, v1: map-value, v2: map-value):
+               v3 = load.2 v0 + 12
+               v4 = load.8 v1 + 0
+               store.8 v1 + 8, v3
+               v5 = load.2 v0 + 12
+               v6 = load.8 v1 + 0
+               store.8 v2 + 0, v3
+               v7 = load.8 v1 + 0
+               v8 = load.8 v1 + 8
+               v9 = add v4, v5
+               v10 = add v6, v7
+               v11 = add v9, v10
+               v12 = add v8, v11
+               return v12",
+            "b0(v0: packet, v1: map-value, v2: map-value):
+               v3 = load.2 v0 + 12
+               v4 = load.8 v1 + 0
+               store.8 v1 + 8, v3
+               store.8 v2 + 0, v3
+               v7 = load.8 v1 + 0
+               v8 = load.8 v1 + 8
+               v9 = add v4, v3
+               v10 = add v4, v7
+               v11 = add v9, v10
+               v12 = add v8, v11
+               return v12",
+        );
+    }
+
+    #[test]
+    fn calls() {
+        // A key stays; what a helper fills does not; map values change when a map is updated.
+        gives(
+            run,
+            "slot s0 size 8 align 8
+             slot s1 size 8 align 8
+             b0(v0, v1: map-value):
+               v2: stack = slot s0
+               v3: stack = slot s1
+               store.8 v2 + 0, v0
+               store.8 v3 + 0, v0
+               v4 = load.8 v1 + 0
+               v5: map = map map0
+               v6: map-value = helper 1(v5, v2)
+               v7 = load.8 v2 + 0
+               v8 = load.8 v1 + 0
+               v9 = helper 2(v5, v2, v3, v7)
+               v10 = load.8 v2 + 0
+               v11 = load.8 v1 + 0
+               v12 = const 8
+               v13 = helper 113(v3, v12, v0)
+               v14 = load.8 v2 + 0
+               v15 = load.8 v3 + 0
+               v16 = add v8, v10
+               v17 = add v11, v14
+               v18 = add v15, v16
+               v19 = add v17, v18
+               return v19",
+            "slot s0 size 8 align 8
+             slot s1 size 8 align 8
+             b0(v0, v1: map-value):
+               v2: stack = slot s0
+               v3: stack = slot s1
+               store.8 v2 + 0, v0
+               store.8 v3 + 0, v0
+               v4 = load.8 v1 + 0
+               v5: map = map map0
+               v6: map-value = helper 1(v5, v2)
+               v9 = helper 2(v5, v2, v3, v0)
+               v11 = load.8 v1 + 0
+               v12 = const 8
+               v13 = helper 113(v3, v12, v0)
+               v15 = load.8 v3 + 0
+               v16 = add v4, v0
+               v17 = add v11, v0
+               v18 = add v15, v16
+               v19 = add v17, v18
+               return v19",
+        );
+    }
+
+    #[test]
+    fn where_ways_meet() {
+        gives(
+            run,
+            "b0(v0, v1: map-value):
+               v2 = load.8 v1 + 0
+               v3 = load.8 v1 + 8
+               branch below v2, v3 -> b1, b2
+             b1:
+               store.8 v1 + 8, v0
+               jump b2
+             b2:
+               v4 = load.8 v1 + 0
+               v5 = load.8 v1 + 8
+               v6 = add v4, v5
+               jump b3(v6)
+             b3(v7):
+               v8 = load.8 v1 + 0
+               store.8 v1 + 0, v7
+               branch below v8, v0 -> b3(v8), b4
+             b4:
+               return v8",
+            "b0(v0, v1: map-value):
+               v2 = load.8 v1 + 0
+               v3 = load.8 v1 + 8
+               branch below v2, v3 -> b1, b2
+             b1:
+               store.8 v1 + 8, v0
+               jump b2
+             b2:
+               v5 = load.8 v1 + 8
+               v6 = add v2, v5
+               jump b3(v6)
+             b3(v7):
+               v8 = load.8 v1 + 0
+               store.8 v1 + 0, v7
+               branch below v8, v0 -> b3(v8), b4
+             b4:
+               return v8",
+        );
+    }
+
+    #[test]
+    fn nothing_else_changes() {
+        differential_on(0..800, |function, _| run(function));
+    }
+}
