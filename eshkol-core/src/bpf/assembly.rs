@@ -14,6 +14,22 @@ pub(super) struct Assembly {
     pub(super) entry: BlockId,
 }
 
+impl Assembly {
+    /// The blocks that can be reached, in the order of a walk from the entry.
+    pub(super) fn reachable(&self) -> Vec<BlockId> {
+        let mut seen: Arena<BlockId, bool> = self.blocks.ids().map(|_| false).collect();
+        let mut open = vec![self.entry];
+        let mut found = Vec::new();
+        while let Some(block) = open.pop() {
+            if !std::mem::replace(seen.at_mut(block), true) {
+                found.push(block);
+                open.extend(self.blocks.at(block).end.successors());
+            }
+        }
+        found
+    }
+}
+
 /// A block.
 #[derive(Clone, Debug)]
 pub(super) struct AssemblyBlock {

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 
 use super::assembly::{Assembly, AssemblyBlock, AssemblyInst, End};
 use super::machine::BlockId;
-use crate::arena::{Arena, Id as _};
+use crate::arena::Id as _;
 
 /// Merges tails until none is left to merge.
 pub(super) fn run(assembly: &mut Assembly, reachable: &[BlockId]) {
@@ -110,18 +110,4 @@ fn by_tail(first: &AssemblyBlock, second: &AssemblyBlock) -> Ordering {
         (instruction.opcode, registers, instruction.offset, instruction.immediate, inst.high)
     };
     end(first).cmp(&end(second)).then_with(|| first.insts.iter().rev().map(key).cmp(second.insts.iter().rev().map(key)))
-}
-
-/// The blocks of a function in the order of a walk from its entry.
-pub(super) fn reachable(assembly: &Assembly) -> Vec<BlockId> {
-    let mut seen: Arena<BlockId, bool> = assembly.blocks.ids().map(|_| false).collect();
-    let mut open = vec![assembly.entry];
-    let mut found = Vec::new();
-    while let Some(block) = open.pop() {
-        if !std::mem::replace(seen.at_mut(block), true) {
-            found.push(block);
-            open.extend(assembly.blocks.at(block).end.successors());
-        }
-    }
-    found
 }

@@ -5,6 +5,7 @@ mod allocate;
 mod assembly;
 pub mod code;
 mod disassemble;
+mod effect;
 mod frame;
 pub mod instruction;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod liveness;
 mod machine;
 mod merge;
 mod order;
+mod peephole;
 mod select;
 mod simplify;
 #[cfg(test)]
@@ -78,7 +80,10 @@ pub fn generate(function: &Function, isa: IsaVersion, endianness: Endianness) ->
     let machine = in_order(select::select(function, &cfg, &frame, isa, endianness));
     let mut assembly = allocate::allocate(&machine, &mut frame, span)?;
     simplify::run(&mut assembly);
-    let reachable = merge::reachable(&assembly);
+    let reachable = assembly.reachable();
+    peephole::run(&mut assembly, &reachable);
+    simplify::run(&mut assembly);
+    let reachable = assembly.reachable();
     merge::run(&mut assembly, &reachable);
     simplify::run(&mut assembly);
     let order = order::order(&assembly_shapes(&assembly), assembly.entry);

@@ -2,6 +2,19 @@
 //!
 //! An edge from a branch that passes arguments, or to a block with another way in, gets a block of its own, so that moves
 //! have a place; layout takes those away again that stay empty. A jump to a block that only returns becomes the return.
+//!
+//! A branch both of whose edges lead to the same block chooses between values. One edge is kept empty: its constants are
+//! made before the branch, so that only the other edge needs code.
+//!
+//! ```text
+//!      if r1 > r2 goto b        r0 = 1
+//!   a: r0 = 0                   if r1 > r2 goto c
+//!      goto c              →    r0 = 0
+//!   b: r0 = 1                c: …
+//!   c: …
+//! ```
+//!
+//! What is computed only for one edge is computed on it.
 
 use regalloc2::{Operand, VReg};
 
@@ -35,8 +48,7 @@ impl Selector<'_> {
                 None => self.jump(home, target),
             },
             Terminator::Branch { condition, width, lhs, rhs, then, otherwise } => {
-                let then = self.edge(then);
-                let otherwise = self.edge(otherwise);
+                let (then, otherwise) = self.edges(then, otherwise);
                 let swapped = self.compare(*condition, *width, *lhs, *rhs);
                 let successors = if swapped { vec![otherwise, then] } else { vec![then, otherwise] };
                 self.blocks.at_mut(home).successors = successors;
@@ -50,7 +62,7 @@ impl Selector<'_> {
     }
 
     fn jump(&mut self, from: BlockId, target: &Target) {
-        let arguments = target.arguments.iter().map(|argument| self.own_register(*argument)).collect();
+        let arguments = self.arguments(target);
         let to = self.home(target.block);
         let block = self.blocks.at_mut(from);
         block.successors = vec![to];
@@ -58,19 +70,61 @@ impl Selector<'_> {
         self.push(Operation::Jump, Vec::new());
     }
 
-    /// What going to a target returns, where the block there does nothing else.
+    fn arguments(&mut self, target: &Target) -> Vec<VReg> {
+        target.arguments.iter().map(|argument| self.own_register(*argument)).collect()
+    }
+
+    /// What going to a target returns, where the blocks from there on do nothing else.
     fn returned(&self, target: &Target) -> Option<Value> {
-        let data = self.function.blocks.at(target.block);
-        let Terminator::Return(value) = data.terminator else { return None };
-        let empty = data.insts.iter().all(|inst| matches!(self.function.insts.at(*inst).op, Op::Const(_)));
-        if !empty {
-            return None;
-        }
-        match self.function.values.at(value).def {
-            ValueDef::Param(block, position) if block == target.block => {
-                target.arguments.get(usize::try_from(position).ok()?).copied()
+        let function = self.function;
+        let mut target = target.clone();
+        // An endless loop of empty blocks returns nothing.
+        for _ in 0..self.blocks.len() {
+            let data = function.blocks.at(target.block);
+            if !data.insts.iter().all(|inst| matches!(function.insts.at(*inst).op, Op::Const(_))) {
+                return None;
             }
-            _ => Some(value),
+            let passed = |value: Value| match function.values.at(value).def {
+                ValueDef::Param(block, position) if block == target.block => {
+                    usize::try_from(position).ok().and_then(|position| target.arguments.get(position)).copied()
+                }
+                _ => Some(value),
+            };
+            match &data.terminator {
+                Terminator::Return(value) => return passed(*value),
+                Terminator::Jump(next) => {
+                    let arguments = next.arguments.iter().map(|argument| passed(*argument)).collect::<Option<_>>()?;
+                    target = Target::new(next.block, arguments);
+                }
+                Terminator::Branch { .. } => return None,
+            }
+        }
+        None
+    }
+
+    /// The blocks that the edges of a branch lead to.
+    fn edges(&mut self, then: &Target, otherwise: &Target) -> (BlockId, BlockId) {
+        if then.block != otherwise.block || self.returned(then).is_some() {
+            return (self.edge(then), self.edge(otherwise));
+        }
+        // How many instructions it takes to have the arguments ready before the branch; `None` where that may do work
+        // in vain or only moves work.
+        let early = |this: &Self, target: &Target| {
+            let constants = target.arguments.iter().filter(|argument| this.constant(**argument).is_some()).count();
+            let sinks = target.arguments.iter().any(|argument| this.is_for_edge_only(*argument));
+            (constants > 0 && !sinks).then_some(constants)
+        };
+        match (early(self, then), early(self, otherwise)) {
+            (Some(first), second) if second.is_none_or(|second| first <= second) => {
+                let arguments = self.arguments(then);
+                (self.jump_edge(then, arguments), self.edge(otherwise))
+            }
+            (_, Some(_)) => {
+                let arguments = self.arguments(otherwise);
+                let then = self.edge(then);
+                (then, self.jump_edge(otherwise, arguments))
+            }
+            _ => (self.edge(then), self.edge(otherwise)),
         }
     }
 
@@ -79,16 +133,54 @@ impl Selector<'_> {
         if target.arguments.is_empty() && self.cfg.predecessors(target.block).len() < 2 {
             return self.home(target.block);
         }
-        let edge = self.blocks.push(MachineBlock::default());
         let outer: Vec<MachineInst> = std::mem::take(&mut self.group);
-        match self.returned(target) {
-            Some(value) => self.ret(value),
-            None => self.jump(edge, target),
-        }
-        // Constants that the edge wants are made in it.
-        let insts = std::mem::replace(&mut self.group, outer);
+        let edge = match self.returned(target) {
+            Some(value) => {
+                self.ret(value);
+                self.blocks.push(MachineBlock::default())
+            }
+            None => {
+                let arguments = target.arguments.iter().map(|argument| self.edge_argument(*argument)).collect();
+                self.jump_edge(target, arguments)
+            }
+        };
+        // Constants and computations that only the edge wants are in it.
+        let mut insts = std::mem::replace(&mut self.group, outer);
+        insts.append(&mut self.blocks.at_mut(edge).insts);
         self.blocks.at_mut(edge).insts = insts;
         edge
+    }
+
+    /// A block that passes arguments that are in registers already.
+    fn jump_edge(&mut self, target: &Target, arguments: Vec<VReg>) -> BlockId {
+        let jump = MachineInst { operation: Operation::Jump, operands: Vec::new(), span: self.span };
+        let successors = vec![self.home(target.block)];
+        self.blocks.push(MachineBlock { params: Vec::new(), insts: vec![jump], successors, arguments })
+    }
+
+    fn edge_argument(&mut self, argument: Value) -> VReg {
+        if !self.is_for_edge_only(argument) {
+            return self.own_register(argument);
+        }
+        let function = self.function;
+        let register = self.new_register();
+        if let ValueDef::Inst(inst) = function.values.at(argument).def {
+            let inst = function.insts.at(inst);
+            let outer = std::mem::replace(&mut self.span, inst.span);
+            self.operation(&inst.op, Some(register));
+            self.span = outer;
+        }
+        register
+    }
+
+    /// Whether a value is computed in the block being selected, and an edge out of it is all it is for.
+    fn is_for_edge_only(&self, value: Value) -> bool {
+        let is_arithmetic = matches!(self.function.defining_op(value), Some(Op::Binary(..) | Op::Unary(..)));
+        is_arithmetic
+            && self.remade(value).is_none()
+            && self.resolve(value) == value
+            && *self.uses.at(value) == 1
+            && self.local.contains(&value)
     }
 
     /// Emits a conditional jump; whether its condition is the opposite of what was asked.

@@ -56,6 +56,8 @@ pub(super) fn select(
         registers: function.values.ids().map(|_| None).collect(),
         register_count: 0,
         address_only: memory::find_address_only(function, cfg),
+        uses: count_uses(function, cfg),
+        local: BTreeSet::new(),
         live: BTreeSet::new(),
         span: function.span,
         group: Vec::new(),
@@ -85,6 +87,10 @@ struct Selector<'a> {
     register_count: usize,
     /// Sums of a pointer and a constant that are only the base of accesses which can hold the constant themselves.
     address_only: BTreeSet<Value>,
+    /// How often each value is read or passed.
+    uses: Arena<Value, u32>,
+    /// Values that the instructions of the block being selected make.
+    local: BTreeSet<Value>,
     /// Values that are read after the instruction being selected.
     live: BTreeSet<Value>,
     /// Of the instruction being selected.
@@ -95,6 +101,19 @@ struct Selector<'a> {
     reversed: Vec<MachineInst>,
     /// Constants that later instructions of the block share.
     pending: Vec<constant::Pending>,
+}
+
+fn count_uses(function: &Function, cfg: &Cfg) -> Arena<Value, u32> {
+    let mut uses: Arena<Value, u32> = function.values.ids().map(|_| 0).collect();
+    for block in cfg.reverse_post_order() {
+        let data = function.blocks.at(*block);
+        let mut count = |value| *uses.at_mut(value) += 1;
+        for inst in &data.insts {
+            function.insts.at(*inst).op.for_each_operand(&mut count);
+        }
+        data.terminator.for_each_operand(&mut count);
+    }
+    uses
 }
 
 impl Selector<'_> {
@@ -128,6 +147,7 @@ impl Selector<'_> {
         let function = self.function;
         let data = function.blocks.at(block);
         let home = self.home(block);
+        self.local = data.insts.iter().filter_map(|inst| function.insts.at(*inst).result).collect();
         self.span = data.span;
         self.terminator(home, &data.terminator);
         self.end_group();
