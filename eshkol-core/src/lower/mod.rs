@@ -12,6 +12,7 @@ mod arithmetic;
 mod available;
 mod call;
 mod expression;
+mod fresh;
 mod function;
 pub mod global;
 mod loops;

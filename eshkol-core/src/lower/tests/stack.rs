@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::tree::*;
 use super::{lowered, of_numbers, result};
 use crate::check::typed::{Expr, ExprKind, Function, Part, PartValue, Region, Type};
-use crate::check::types::{DataType, Storage};
+use crate::check::types::{DataType, IntType, Storage};
 use crate::compile::Endianness;
 
 fn allocate(size: u32, parts: Vec<Part>) -> Expr {
@@ -64,6 +64,29 @@ fn what_is_not_given_is_zero() {
 }
 
 #[test]
+fn narrow_numbers_bring_the_zeros_behind_them() {
+    for endianness in [Endianness::Little, Endianness::Big] {
+        let parts = |parameters: Vec<Expr>| {
+            let narrow = |ty| expr(int(ty), ExprKind::Cast(boxed(parameters[0].clone())));
+            vec![
+                scalar(0, NATIVE_U8, narrow(IntType::U8)),
+                scalar(4, Storage::network(2), parameters[0].clone()),
+                scalar(8, NATIVE_U8, narrow(IntType::U8)),
+                scalar(9, NATIVE_U8, number(7)),
+                scalar(12, NATIVE_U8, narrow(IntType::U16)),
+                scalar(16, Storage::network(4), narrow(IntType::U8)),
+                Part { offset: 21, value: PartValue::Bytes(Rc::from(&b""[..])) },
+                scalar(21, NATIVE_U8, narrow(IntType::U8)),
+            ]
+        };
+        let found = bytes(27, [0x1_2345_67ff, 0], endianness, parts);
+        let expected =
+            [0xff, 0, 0, 0, 0x67, 0xff, 0, 0, 0xff, 7, 0, 0, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0, 0, 0];
+        assert_eq!(found, expected, "{endianness:?}");
+    }
+}
+
+#[test]
 fn every_size_is_cleared() {
     for size in 0..=20 {
         assert_eq!(bytes(size, [0, 0], Endianness::Little, |_| Vec::new()), vec![0; size as usize]);
@@ -102,6 +125,12 @@ fn few_stores_are_needed() {
         scalar(16, NATIVE_U64, parameter(1)),
     ];
     assert_eq!(stores(24, parts), "8 v2 + 0 4 v2 + 12 1 v2 + 0 4 v2 + 8 8 v2 + 16 ");
+    // A number that is known to be narrow is stored with the zeros behind it.
+    let narrow = || expr(int(IntType::U8), ExprKind::Cast(boxed(parameter(0))));
+    let parts = vec![scalar(0, NATIVE_U64, parameter(0)), scalar(8, NATIVE_U8, narrow())];
+    assert_eq!(stores(12, parts), "8 v2 + 0 8 v2 + 8 ");
+    let parts = vec![scalar(0, NATIVE_U32, parameter(0)), scalar(4, NATIVE_U8, narrow())];
+    assert_eq!(stores(8, parts), "4 v2 + 0 4 v2 + 4 ");
     // All of it given: nothing to clear.
     let parts = vec![scalar(0, NATIVE_U32, parameter(0)), scalar(4, NATIVE_U32, parameter(1))];
     assert_eq!(stores(8, parts), "4 v2 + 0 4 v2 + 4 ");
