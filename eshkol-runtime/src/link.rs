@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Need, Result};
@@ -100,8 +100,6 @@ impl XdpLink {
             _ => Error::system(action(), Need::Maps, error),
         })?;
         let link = Self { fd, pinned: Some(path.to_owned()) };
-        // The kernel answers for objects of other kinds too, in their own terms: a link is told by its size of answer, not here, so ask the
-        // descriptor itself.
         if !is_link(link.fd.as_fd()) || link.info()?.kind != LINK_TYPE_XDP {
             let error = io::Error::from(io::ErrorKind::InvalidInput);
             return Err(Error::with_advice(action(), "What is pinned there is not the link of an XDP program", error));
@@ -149,9 +147,7 @@ impl AsFd for XdpLink {
     }
 }
 
-/// Whether a descriptor is of a link, and not of a map or a program.
+/// Whether a descriptor is of a link, and not of a map or a program. The kernel answers `BPF_OBJ_GET_INFO_BY_FD` for those too.
 fn is_link(fd: BorrowedFd<'_>) -> bool {
-    use std::os::fd::AsRawFd;
-    fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
-        .is_ok_and(|target| target.as_os_str() == "anon_inode:bpf_link")
+    fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).is_ok_and(|info| info.contains("link_type:"))
 }

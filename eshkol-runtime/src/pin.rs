@@ -80,10 +80,13 @@ fn differences(pinned: &MapInfo, spec: &MapSpec, max_entries: u32) -> Vec<String
     // The kernel adds BPF_F_RDONLY_PROG to these by itself.
     const RDONLY_PROG: u32 = 1 << 7;
     let implied = if [kind::DEVMAP, kind::DEVMAP_HASH].contains(&spec.kind) { RDONLY_PROG } else { 0 };
+    // Where the kernel can run a program on redirected packets, aya makes room for its descriptor in the value.
+    let redirects = [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP].contains(&spec.kind);
+    let value_size = if redirects && pinned.value_size == 8 { 8 } else { spec.value_size };
     let facts = [
         ("kind", pinned.kind, spec.kind),
         ("bytes of a key", pinned.key_size, spec.key_size),
-        ("bytes of a value", pinned.value_size, spec.value_size),
+        ("bytes of a value", pinned.value_size, value_size),
         ("max-entries", pinned.max_entries, max_entries),
         ("flags", pinned.flags & !implied, spec.flags & !implied),
     ];

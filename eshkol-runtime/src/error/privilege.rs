@@ -56,7 +56,7 @@ struct Situation {
 
 impl Situation {
     fn read() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let last_capability = fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
         let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();

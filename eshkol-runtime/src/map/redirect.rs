@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use super::{FromMap, Handle, Shape, common_to_handles};
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::program::XdpProgram;
 use crate::spec::MapSpec;
 use crate::sys::kind;
 
@@ -21,12 +20,10 @@ pub struct XskMap(Handle);
 impl DevMap {
     /// Has packets for `index` sent out of `interface`.
     pub fn set(&self, index: u32, interface: impl Into<Interface>) -> Result<()> {
-        self.write(index, &interface.into(), None)
-    }
-
-    /// Has packets for `index` sent out of `interface`, after `program` has seen them there.
-    pub fn set_with_program(&self, index: u32, interface: impl Into<Interface>, program: &XdpProgram) -> Result<()> {
-        self.write(index, &interface.into(), Some(program))
+        let key = self.key(index)?;
+        let interface = interface.into();
+        let ifindex = interface.index(|| format!("put interface `{interface}` into map `{}`", self.name()))?;
+        self.0.set(&key, &without_program(&self.0, ifindex))
     }
 
     /// The index of the interface at `index`.
@@ -40,12 +37,6 @@ impl DevMap {
         self.0.remove(&self.key(index)?)
     }
 
-    fn write(&self, index: u32, interface: &Interface, program: Option<&XdpProgram>) -> Result<()> {
-        let key = self.key(index)?;
-        let ifindex = interface.index(|| format!("put interface `{interface}` into map `{}`", self.name()))?;
-        self.0.set(&key, &target(&self.0, ifindex, program)?)
-    }
-
     fn key(&self, index: u32) -> Result<[u8; 4]> {
         // The hash takes any number.
         if self.0.info().kind == kind::DEVMAP { self.0.index(index) } else { Ok(index.to_ne_bytes()) }
@@ -55,12 +46,7 @@ impl DevMap {
 impl CpuMap {
     /// Has packets for `cpu` handed to that CPU, through a queue of `queue_size` packets.
     pub fn set(&self, cpu: u32, queue_size: u32) -> Result<()> {
-        self.0.set(&self.0.index(cpu)?, &target(&self.0, queue_size, None)?)
-    }
-
-    /// Has packets for `cpu` handed to that CPU, through a queue of `queue_size` packets, where `program` sees them.
-    pub fn set_with_program(&self, cpu: u32, queue_size: u32, program: &XdpProgram) -> Result<()> {
-        self.0.set(&self.0.index(cpu)?, &target(&self.0, queue_size, Some(program))?)
+        self.0.set(&self.0.index(cpu)?, &without_program(&self.0, queue_size))
     }
 
     /// The size of the queue of `cpu`.
@@ -81,29 +67,18 @@ impl XskMap {
         self.0.set(&self.0.index(queue)?, &socket.as_fd().as_raw_fd().to_ne_bytes())
     }
 
-    /// Has no packets handed to a socket for `queue` any more. False: there was none.
-    pub fn remove(&self, queue: u32) -> Result<bool> {
-        self.0.remove(&self.0.index(queue)?)
+    /// Has no packets handed to a socket for `queue` any more.
+    pub fn remove(&self, queue: u32) -> Result<()> {
+        self.0.remove(&self.0.index(queue)?).map(|_| ())
     }
 }
 
-/// A value of the map: a number and, where the map has room for it (`struct bpf_devmap_val`, `bpf_cpumap_val`), a program.
-fn target(handle: &Handle, number: u32, program: Option<&XdpProgram>) -> Result<Vec<u8>> {
+/// A value of the map: a number and, where there is room for one (`struct bpf_devmap_val`, `bpf_cpumap_val`), no program. aya makes room on kernels
+/// that can run one.
+fn without_program(handle: &Handle, number: u32) -> Vec<u8> {
     let mut value = number.to_ne_bytes().to_vec();
-    match program {
-        Some(program) => value.extend(program.as_fd().as_raw_fd().to_ne_bytes()),
-        None => value.resize(handle.lookup_size(), 0),
-    }
-    if value.len() == handle.lookup_size() {
-        return Ok(value);
-    }
-    Err(crate::error::Error::MapMismatch {
-        map: handle.name().into(),
-        differences: vec![format!(
-            "its values have {} bytes, which leaves no room for a program; declare it with values of 8",
-            handle.lookup_size()
-        )],
-    })
+    value.resize(handle.lookup_size(), 0);
+    value
 }
 
 macro_rules! redirect_map {

@@ -1,6 +1,9 @@
 //! Reads the verifier's log, of kernels old and new.
 //!
 //! The log is for people and its format is nobody's promise, so nothing here insists: what is not found is `None`.
+//!
+//! It has a line for each instruction that the verifier walks through, with lines of register states and, where the object has them, of source in
+//! between. What is wrong stands behind the last instruction, in front of some statistics. Since 7.3 a report follows, with headed sections.
 
 /// What a log says about a refusal.
 #[derive(PartialEq, Eq, Default, Debug)]
@@ -21,171 +24,148 @@ pub(super) struct Report {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct SourceLine {
     pub(super) text: String,
+    /// The file's name without its directory, and the line.
     pub(super) place: Option<(String, u32)>,
 }
 
 impl Report {
     pub(super) fn read(log: &str) -> Self {
         let mut report = Self::default();
-        let mut source = None;
+        let mut messages = Vec::new();
         let mut lines = log.lines().map(str::trim_end);
-        for line in lines.by_ref() {
-            if line.starts_with(VERIFICATION_FAILED) {
-                report.read_sections(line, log);
-                break;
+        while let Some(line) = lines.next() {
+            if let Some(title) = line.strip_prefix("Verification failed:") {
+                if messages.is_empty() {
+                    messages.push(title.trim());
+                }
+                report.read_sections(&mut lines);
             } else if let Some(instruction) = instruction(line) {
                 report.instruction = Some(instruction);
-                report.source.clone_from(&source);
-            } else if let Some(comment) = line.strip_prefix("; ") {
-                source = Some(SourceLine::read(comment));
-            } else if is_statistics(line) {
-                // Statistics end the log, except that those of the program's size do not precede the message.
-                continue;
-            } else if !is_state(line) && !line.is_empty() {
-                report.message = Some(line.to_owned());
+                messages.clear();
+            } else if !is_beside_the_point(line) {
+                messages.push(line);
             }
         }
-        if let Some(message) = &report.message {
-            if let Some(blamed) = instruction_in_message(message) {
-                if report.instruction != Some(blamed) {
-                    report.instruction = Some(blamed);
-                    report.source = source_of(blamed, log);
-                }
-            } else if names_no_instruction(message) {
-                report.instruction = None;
-                report.source = None;
-            }
+        if !messages.is_empty() {
+            report.blame(&messages.join("; "));
         }
+        report.source = report.instruction.and_then(|blamed| source_of(blamed, log));
         report
     }
 
-    /// The headed sections of 7.3 and later, from the line `first` on.
-    fn read_sections(&mut self, first: &str, log: &str) {
+    /// Reads sections such as `Reason:`, of which the lines that belong to them are indented, to the end of the last one.
+    fn read_sections<'a>(&mut self, lines: &mut (impl Iterator<Item = &'a str> + Clone)) {
         let mut heading = "";
-        let mut sections: [(&str, Vec<&str>); 3] = [("Reason:", vec![]), ("At:", vec![]), ("Suggestion:", vec![])];
-        let lines = log.lines().skip_while(|line| line.trim_end() != first).skip(1).map(str::trim_end);
-        for line in lines.take_while(|line| !is_statistics(line)) {
-            if line.ends_with(':') && !line.starts_with(' ') {
+        let (mut reason, mut suggestion) = (Vec::new(), Vec::new());
+        let mut blamed = None;
+        loop {
+            let rest = lines.clone();
+            let Some(line) = lines.next() else { break };
+            if !line.is_empty() && !line.starts_with(' ') {
+                if !line.ends_with(':') {
+                    *lines = rest;
+                    break;
+                }
                 heading = line;
-            } else if let Some((_, body)) = sections.iter_mut().find(|(name, _)| *name == heading) {
-                body.push(line.trim());
+            }
+            let text = line.trim();
+            match heading {
+                "Reason:" if line.starts_with(' ') => reason.push(text),
+                "Suggestion:" if line.starts_with(' ') => suggestion.push(text),
+                // `insn 6`, and `>>> 6 | (79) …` in the context below it; those of source lines have no opcode.
+                "At:" if blamed.is_none() => {
+                    let marked = text.strip_prefix(">>> ").and_then(|rest| rest.split_once(" | ("));
+                    let number = marked.map(|(number, _)| number).or(text.strip_prefix("insn "));
+                    blamed = number.and_then(|number| number.trim().parse().ok());
+                }
+                _ => {}
             }
         }
-        let [(_, reason), (_, at), (_, suggestion)] = sections;
+        let paragraph = |lines: &[&str]| (!lines.is_empty()).then(|| lines.join(" "));
         self.reason = paragraph(&reason);
         self.suggestion = paragraph(&suggestion);
-        if let Some(blamed) = at.iter().find_map(|line| number_after(line, "insn "))
-            && self.instruction != Some(blamed)
-        {
+        self.instruction = blamed.or(self.instruction);
+    }
+
+    /// Takes the message, and what it says about the place.
+    fn blame(&mut self, message: &str) {
+        const BEFORE_NUMBER: &[&str] = &["alloc_insn=", "at insn ", "from insn ", "unreachable insn "];
+        const WHOLE_PROGRAM: &[&str] = &["too large", "Too large", "too complex", "too many", "too deep"];
+        if let Some(blamed) = BEFORE_NUMBER.iter().find_map(|before| number_after(message, before)) {
             self.instruction = Some(blamed);
-            self.source = source_of(blamed, log);
+        } else if WHOLE_PROGRAM.iter().any(|part| message.contains(part)) {
+            self.instruction = None;
         }
-        if self.message.is_none() {
-            self.message = first.strip_prefix(VERIFICATION_FAILED).map(|m| m.trim().to_owned());
-        }
+        self.message = Some(message.to_owned());
     }
 }
-
-const VERIFICATION_FAILED: &str = "Verification failed:";
 
 impl SourceLine {
     fn read(comment: &str) -> Self {
-        if let Some((text, place)) = comment.rsplit_once(" @ ")
-            && let Some((file, line)) = place.rsplit_once(':')
-            && let Ok(line) = line.parse()
-        {
-            return Self { text: text.to_owned(), place: Some((file.to_owned(), line)) };
+        let place = comment.rsplit_once(" @ ").and_then(|(text, place)| {
+            let (file, line) = place.rsplit_once(':')?;
+            Some((text, (file.to_owned(), line.parse().ok()?)))
+        });
+        match place {
+            Some((text, place)) => Self { text: text.to_owned(), place: Some(place) },
+            None => Self { text: comment.to_owned(), place: None },
         }
-        Self { text: comment.to_owned(), place: None }
     }
-}
-
-fn paragraph(lines: &[&str]) -> Option<String> {
-    let text = lines.iter().filter(|line| !line.is_empty()).copied().collect::<Vec<_>>().join(" ");
-    (!text.is_empty()).then_some(text)
 }
 
 /// The number of an instruction's line: `5: (85) call bpf_map_lookup_elem#1`.
 fn instruction(line: &str) -> Option<u32> {
     let (number, rest) = line.split_once(": (")?;
-    let (opcode, _) = rest.split_once(") ").or_else(|| rest.split_once(')'))?;
+    let (opcode, _) = rest.split_once(')')?;
     (opcode.len() == 2 && opcode.bytes().all(|b| b.is_ascii_hexdigit())).then(|| number.parse().ok()).flatten()
 }
 
-/// The source line in force at the last line of instruction `blamed`.
+/// The source line in force where instruction `blamed` comes last.
 fn source_of(blamed: u32, log: &str) -> Option<SourceLine> {
-    let mut source = None;
-    let mut found = None;
-    for line in log.lines() {
-        if instruction(line) == Some(blamed) {
-            found.clone_from(&source);
-        } else if let Some(comment) = line.strip_prefix("; ") {
-            source = Some(SourceLine::read(comment.trim_end()));
+    let (mut current, mut found) = (None, None);
+    for line in log.lines().map(str::trim_end) {
+        if let Some(comment) = line.strip_prefix("; ") {
+            current = Some(comment);
+        } else if instruction(line) == Some(blamed) {
+            found = current;
         }
     }
-    found
+    found.map(SourceLine::read)
 }
 
-/// Lines about registers and about the verifier's way, not about what is wrong.
-fn is_state(line: &str) -> bool {
+/// Source, states of registers, the verifier's way, statistics: everything that does not say what is wrong.
+fn is_beside_the_point(line: &str) -> bool {
     const STARTS: &[&str] = &[
+        " ",
+        ";",
         "from ",
         "last_idx ",
-        "parent ",
         "regs=",
+        "parent ",
         "mark_precise:",
         "propagating ",
-        "func#",
-        "Func#",
         "Live regs",
+        "func#",
+        "cur state:",
+        "old state:",
         "caller:",
         "callee:",
-        "frame ",
-        "returning from",
-        "to caller at",
+        "returning from callee:",
+        "to caller at ",
         "Validating ",
-        "processed_insns",
-        "arg#",
-        "R0=",
-        "R1=",
-        "reg type unsupported for arg#",
-        "math between fp",
+        "processed ",
+        "verification time ",
+        "stack depth ",
+        "subprog ",
     ];
-    // `5: R0=inv2 R10=fp0`, ` R0=inv2 R10=fp0`, `5: safe`, `frame1: R1=...`
-    let after_number = line
-        .split_once(':')
-        .filter(|(number, _)| number.strip_prefix("frame").unwrap_or(number).parse::<u32>().is_ok());
-    if let Some((_, rest)) = after_number {
-        let rest = rest.trim_start();
-        return rest.is_empty()
-            || rest.starts_with('R')
-            || rest.starts_with("frame")
-            || rest.starts_with("safe")
-            || rest.starts_with('(');
-    }
-    if line.starts_with("arg#") || line.starts_with("reg type") || line.starts_with("math between") {
-        return false;
-    }
-    STARTS.iter().any(|start| line.starts_with(start)) || line.starts_with(" R") || line.starts_with(' ')
-}
-
-/// The figures at the end.
-fn is_statistics(line: &str) -> bool {
-    ["processed ", "verification time ", "stack depth ", "mark_precise ", "max_states_per_insn ", "insns processed"]
-        .iter()
-        .any(|start| line.starts_with(start))
-}
-
-/// Where the message itself names the instruction to blame.
-fn instruction_in_message(message: &str) -> Option<u32> {
-    ["at insn ", "from insn ", "unreachable insn ", "alloc_insn=", "on insn "]
-        .iter()
-        .find_map(|before| number_after(message, before))
-}
-
-/// Messages about the program as a whole.
-fn names_no_instruction(message: &str) -> bool {
-    ["too large", "too complex", "too many", "Too large", "is too deep"].iter().any(|part| message.contains(part))
+    // `5: R0=inv2 R10=fp0`, `R0=0 R10=fp0`, `frame1: R1=ctx()`, `9: safe`
+    let state = line.split_once(": ").map_or(line, |(_, rest)| rest);
+    let (register, value) = state.split_at(state.find(['=', '_', ' ']).unwrap_or(state.len()));
+    let is_register = register.strip_prefix('R').is_some_and(|number| number.parse::<u8>().is_ok());
+    line.is_empty()
+        || (is_register && !value.starts_with(' '))
+        || state == "safe"
+        || STARTS.iter().any(|start| line.starts_with(start))
 }
 
 fn number_after(text: &str, before: &str) -> Option<u32> {

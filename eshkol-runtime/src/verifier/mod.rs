@@ -98,11 +98,17 @@ fn locate(program: &ProgramSpec, instruction: u32, source: Option<&SourceLine>) 
             text: line.text.to_owned(),
             instruction,
         });
-    let Some(SourceLine { text, place: Some((file, line)) }) = source else { return from_table };
-    match from_table {
-        Some(location) if location.line == *line => Some(location),
-        _ => Some(Location { file: file.clone(), line: *line, column: None, text: text.clone(), instruction }),
+    let Some(SourceLine { text, place: Some((name, line)) }) = source else { return from_table };
+    let same_line = |location: &Location| location.line == *line && file_name(&location.file) == name;
+    if from_table.as_ref().is_some_and(same_line) {
+        return from_table;
     }
+    let file = if file_name(program.file) == name { program.file } else { name };
+    Some(Location { file: file.to_owned(), line: *line, column: None, text: text.clone(), instruction })
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 impl fmt::Display for VerifierError {
