@@ -5,7 +5,7 @@
 
 use super::environment::Identifier;
 use super::expander::{Expander, Outcome, Refusal};
-use super::form::VarId;
+use super::form::{Ident, VarId};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::catalogue as codes;
 use crate::source::Span;
@@ -17,6 +17,13 @@ pub(super) struct Parameter {
     pub(super) identifier: Identifier,
     pub(super) span: Span,
     pub(super) annotation: Option<Datum>,
+}
+
+impl Parameter {
+    /// The name with its place.
+    pub(super) fn ident(&self) -> Ident {
+        Ident { name: self.identifier.name.clone(), span: self.span }
+    }
 }
 
 /// The parameters of a procedure.

@@ -103,7 +103,7 @@ impl Expander<'_> {
         let mut bound = Vec::new();
         self.environment.begin_initialisers();
         for Initialised { parameter, value } in bindings {
-            let value = self.expression(value);
+            let value = self.named_expression(parameter.ident(), value);
             let variable = self.variable(parameter.identifier.name.clone(), parameter.span, parameter.annotation);
             self.environment.add_earlier(parameter.identifier.clone(), variable);
             made.push(Binding { variable, value });
@@ -140,7 +140,7 @@ impl Expander<'_> {
         let bindings = self.bindings(bindings)?;
         let mut made = Vec::new();
         for Initialised { parameter, value } in bindings {
-            let value = self.expression(value);
+            let value = self.named_expression(parameter.ident(), value);
             self.environment.push_scope();
             let variable = self.bind(parameter.identifier, parameter.span, parameter.annotation);
             made.push(Binding { variable, value });
@@ -163,13 +163,13 @@ impl Expander<'_> {
         let mut values = Vec::new();
         let mut variables = Vec::new();
         for Initialised { parameter, value } in bindings {
+            values.push((parameter.ident(), value));
             variables.push(self.bind(parameter.identifier, parameter.span, parameter.annotation));
-            values.push(value);
         }
         let mut items = Vec::new();
-        for (variable, value) in variables.into_iter().zip(values) {
+        for (variable, (name, value)) in variables.into_iter().zip(values) {
             let first_use = self.uses.len();
-            let value = self.expression(value);
+            let value = self.named_expression(name, value);
             items.push(self.recursive_item(vec![variable], None, value, first_use));
         }
         let body = self.body(body, datum.span);

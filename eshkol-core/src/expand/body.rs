@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use super::annotation::{Defined, Formals};
+use super::annotation::{Defined, Formals, is_colon};
 use super::environment::{Denotation, Identifier, Local};
 use super::expander::{Expander, MAX_DEPTH, Outcome, Refusal};
 use super::form::{Binding, Expr, ExprKind, Ident, VarId};
@@ -86,6 +86,7 @@ impl Expander<'_> {
         let mut names = Names::new();
         let mut body = Body { definitions: Vec::new(), expressions: Vec::new(), failed: false };
         let mut signatures = Vec::new();
+        let forms = self.without_stray_annotation(forms);
         let mut queue: VecDeque<Cow<'d, Datum>> = forms.iter().map(Cow::Borrowed).collect();
         while let Some(form) = queue.pop_front() {
             let form = match form {
@@ -132,6 +133,17 @@ impl Expander<'_> {
             self.apply_local_signature(&names, &identifier, at, ty);
         }
         body
+    }
+
+    /// `: type` stands after the parameters of a procedure, and at the head of no other body.
+    fn without_stray_annotation<'d>(&mut self, forms: &'d [Datum]) -> &'d [Datum] {
+        match forms {
+            [colon, _, rest @ ..] if is_colon(colon) => {
+                self.bad_annotation(colon.span, "annotate the value: `(the u64 e)`, or a binding: `(x : u64 e)`");
+                rest
+            }
+            _ => forms,
+        }
     }
 
     fn late_definition(&mut self, special: Special, span: Span, expression: Span) {

@@ -26,7 +26,7 @@ pub(super) const OTHER_SPELLINGS: &[(&[&str], &str)] = &[
         &["null", "nil", "NULL", "None", "nullptr", "undefined"],
         "absence is tested with `(not x)` or `if-let`; the false value is `#f`",
     ),
-    (&["true", "True", "TRUE", "t"], "truth is written `#t`"),
+    (&["true", "True", "TRUE"], "truth is written `#t`"),
     (&["false", "False", "FALSE"], "falsehood is written `#f`"),
     (&["return"], "a body gives the value of its last expression: choose it with `if` or `cond`"),
     (&["break", "continue"], "end a loop by its test, or by not calling the name of a named `let` again"),
@@ -89,6 +89,19 @@ pub(super) const OTHER_SPELLINGS: &[(&[&str], &str)] = &[
     (&["in"], "it stands only in `(for (x in sequence) body …)`"),
     (&["_"], "`_` stands only in the patterns of `syntax-rules`"),
     (&["->"], "`->` stands only in types: `(: f (-> u32 u64))`"),
+    (
+        &["match", "ecase", "typecase", "selectq"],
+        "write `case` for constants, `cond` for tests, `if-let` for what may be absent",
+    ),
+    (
+        &["case-lambda", "lambda*", "define*"],
+        "give procedures of different parameters different names, or take a rest parameter",
+    ),
+    (&["receive", "multiple-value-bind", "call-with-multiple-values"], "write `(let-values (((a b) e)) body …)`"),
+    (
+        &["define-library", "export", "require", "provide", "use-modules", "module", "cond-expand"],
+        "a unit is one file or block; `(include \"file.esh\")` puts another file into it",
+    ),
     (&["unquote", "unquote-splicing"], "it stands only in a quasiquotation"),
 ];
 
@@ -121,7 +134,7 @@ pub(super) const NOT_IN_EBPF: &[(&[&str], &str)] = &[
         &["raise", "error", "guard", "with-exception-handler", "raise-continuable", "assert", "throw", "try", "catch"],
         "there are no exceptions: return a value that says so",
     ),
-    (&["eval", "load", "environment", "interaction-environment"], "nothing can be evaluated at run time: use a macro"),
+    (&["eval", "load", "interaction-environment"], "nothing can be evaluated at run time: use a macro"),
     (&["delay", "force", "make-promise", "delay-force", "stream-cons"], "there are no promises: use a procedure"),
     (&["parameterize", "make-parameter"], "there are no parameters: use an argument, or `define-global`"),
     (
@@ -162,7 +175,6 @@ pub(super) const NOT_IN_EBPF: &[(&[&str], &str)] = &[
         &[
             "sqrt",
             "exp",
-            "log",
             "sin",
             "cos",
             "tan",

@@ -68,12 +68,14 @@ fn expand_with(
         let id = expander.sources.add_prelude(*name, *text);
         let forms = expander.read(id);
         expander.collect(forms, None);
+        expander.apply_signatures();
     }
     let unit = expander.environment.add_container(None);
     expander.environment.container = unit;
     expander.including.push(name);
     let forms = expander.read(source);
     expander.collect(forms, None);
+    expander.apply_signatures();
     while let Some(declaration) = expander.queue.pop_front() {
         expander.expand_declaration(declaration);
     }

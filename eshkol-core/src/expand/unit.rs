@@ -26,7 +26,6 @@ impl Expander<'_> {
         for form in &rest {
             self.top_level_form(form, program);
         }
-        self.apply_signatures();
     }
 
     fn top_level_form(&mut self, form: &Datum, program: Option<ProgramId>) {
@@ -141,7 +140,10 @@ impl Expander<'_> {
             return Err(Refusal::Reported);
         }
         self.depth += 1;
-        self.within(container, |expander| expander.collect(items.to_vec(), Some(program)));
+        self.within(container, |expander| {
+            expander.collect(items.to_vec(), Some(program));
+            expander.apply_signatures();
+        });
         self.depth -= 1;
         Ok(())
     }
@@ -222,7 +224,7 @@ impl Expander<'_> {
     }
 
     /// Gives `(: name type)` to the definitions beside them.
-    fn apply_signatures(&mut self) {
+    pub(super) fn apply_signatures(&mut self) {
         for (identifier, span, ty) in std::mem::take(&mut self.environment.current().signatures) {
             let found = match self.environment.defined_here(&identifier) {
                 Some(Global::Definition(declaration)) => *declaration,

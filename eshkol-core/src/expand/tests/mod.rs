@@ -286,6 +286,10 @@ fn files_are_included() {
     let expansion = expand_files("(include \"a.esh\")", &[("a.esh", "(include \"a.esh\")")]);
     assert_eq!(expansion.codes(), [214]);
     assert_eq!(expand_text("(include \"none.esh\")").codes(), [214]);
+    let expansion =
+        expand_files("(: f (-> u32 u64)) (include \"a.esh\") (define (f x) x)", &[("a.esh", "(: g u8) (define g 1)")]);
+    assert_eq!(expansion.codes(), Vec::<u16>::new());
+    assert!(expansion.unit.to_string().contains("(define f : (-> u32 u64) "));
 }
 
 #[test]
@@ -301,6 +305,29 @@ fn the_prelude_is_a_part_only_where_it_is_used() {
     assert_eq!(names, [("f", false), ("current-pid", true)]);
     let expansion = fails("(define (current-pid) 1) (define (f) (current-pid))", &[]);
     assert!(expansion.unit.definitions.values().all(|item| !item.prelude));
+}
+
+/// Every definition of the prelude is well formed, and uses only what exists.
+#[test]
+fn the_prelude_expands() {
+    let mut uses = String::new();
+    for (name, text) in prelude::FILES {
+        let mut sources = Sources::new();
+        let id = sources.add(*name, *text);
+        for form in crate::syntax::read(&sources, id, &mut Diagnostics::new()) {
+            let items = form.as_list().unwrap();
+            let target = items[1].as_list().map_or(&items[1], |target| &target[0]);
+            if items[0].as_symbol().is_some_and(|head| &**head == "define") {
+                uses.push_str(&format!(" {target}"));
+            }
+        }
+    }
+    let mut sources = Sources::new();
+    let id = sources.add("test.esh", format!("(define (f) (list {uses}))"));
+    let mut diagnostics = Diagnostics::new();
+    let unit = expand(&mut sources, id, &mut NoIncludes, &mut diagnostics);
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    assert!(unit.definitions.values().any(|definition| definition.prelude));
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn annotations() {
         ("(define x :u32 1)", "(define x : u32 1)"),
         ("(define (f) (let ((x :u64 0)) x))", "(x : u64 0)"),
         ("(define (f) (lambda ((x :u32)) x))", "(x : u32)"),
+        ("(define (f) (let loop ((i 0)) : u64 i))", "(the u64 e)"),
         ("(define-struct s (a : u32))", "(a u32)"),
         ("(define-global x : u64 0)", "(define-global name u64 0)"),
     ] {
