@@ -17,7 +17,8 @@
 //!         (max-entries 10000))
 //!
 //!       (define (xdp-main ctx)
-//!         (let ((ip (parse-ipv4-header ctx)))
+//!         (let* ((eth (parse-eth-header ctx))
+//!                (ip (and eth (= (eth-type eth) :eth-p-ip) (parse-ipv4-header (eth-payload eth)))))
 //!           (if (and ip (map-lookup blocklist (ipv4-src ip)))
 //!               :xdp-drop
 //!               :xdp-pass))))

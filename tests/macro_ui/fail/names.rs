@@ -7,8 +7,8 @@ eshkol! {
       (program-type :xdp)
       (define-map block-list :hash (key-type :u32) (value-type :u46) (max-entries 16))
       (define (xdp-main ctx)
-        (let ((ip (parse-ipv4-header ctx)))
-          (if (and ip (map-lookup blok-list (ipv4-src ip)))
+        (let ((eth (parse-eth-header ctx)))
+          (if (and eth (map-lookup blok-list (eth-type eth)))
               (λ-é "🦀" :xdp-drop)	; a tab before, a crab inside
               :xdp-pas))))
 }

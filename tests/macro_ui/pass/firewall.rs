@@ -37,7 +37,8 @@ eshkol! {
 
       ;;; The entry.
       (define (xdp-main ctx)
-        (let ((ip (parse-ipv4-header ctx)))
+        (let* ((eth (parse-eth-header ctx))
+               (ip (and eth (= (eth-type eth) :eth-p-ip) (parse-ipv4-header (eth-payload eth)))))
           (if (and ip (map-lookup blocklist (ipv4-src ip)))
               (begin
                 (map-increment! drops 0)
@@ -70,7 +71,7 @@ fn main() {
     assert_eq!((program.symbol, program.attach_points), ("xdp_main", &["lo"][..]));
     assert!(program.file.ends_with("firewall.rs"), "{}", program.file);
     let lookup = program.lines.iter().find(|line| line.text.contains("map-lookup blocklist")).unwrap();
-    assert_eq!(lookup.line, 41);
+    assert_eq!(lookup.line, 42);
 
     let mut reason = Reason { kind: Kind::ByRule, since: 1, comm: [0; 16] };
     reason.comm[..4].copy_from_slice(b"bash");
