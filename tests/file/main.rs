@@ -1,8 +1,19 @@
-//! `eshkol_file!`: a unit in a file of its own, with all of Scheme's syntax, and a part in another.
+//! Units with parts in files: `eshkol_file!`, with all of Scheme's syntax, and `(include …)` in both macros.
 
-use eshkol::eshkol_file;
+use eshkol::{eshkol, eshkol_file};
 
 eshkol_file!("tests/file/counter.esh");
+
+eshkol! {
+    (define-ebpf-program inline-counter (license "GPL") (program-type :xdp)
+      (include "parts/map.esh")
+      (define (count ctx) (map-increment! per-kind 0) :xdp-pass))
+}
+
+#[test]
+fn a_part_is_found_beside_the_rust_file() {
+    assert_eq!(InlineCounter::spec().maps[0].name, "per-kind");
+}
 
 #[test]
 fn the_file_is_a_unit() {
