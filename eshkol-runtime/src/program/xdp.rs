@@ -162,7 +162,7 @@ impl XdpProgram {
         let output = sys::program_test_run(self.0.as_fd(), packet, SPARE, repeat).map_err(|error| {
             let action = format!("run program `{}` on a packet of {} bytes", self.name(), packet.len());
             match error.raw_os_error() {
-                Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG) => {
+                Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG | libc::EMSGSIZE) => {
                     let advice = "The kernel takes packets of 14 bytes, an Ethernet header, up to about 3500, and more for programs with \
                                   `(frags)`";
                     Error::with_advice(action, advice, error)
