@@ -40,3 +40,24 @@ pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
 pub use program::{Program, TestRun, XdpAction, XdpMode, XdpProgram};
 pub use verifier::{Location, VerifierError};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Handles go into structs, threads and async tasks without ceremony.
+    #[test]
+    fn handles_are_at_home_everywhere() {
+        fn anywhere<T: Send + Sync + 'static>() {}
+        anywhere::<Loaded>();
+        anywhere::<Loader>();
+        anywhere::<HashMap<u32, u64>>();
+        anywhere::<PerCpuArray<[u8; 3]>>();
+        anywhere::<LpmTrie<std::net::Ipv4Addr, bool>>();
+        anywhere::<DevMap>();
+        anywhere::<Global<u64>>();
+        anywhere::<XdpProgram>();
+        anywhere::<Link>();
+        anywhere::<Error>();
+    }
+}

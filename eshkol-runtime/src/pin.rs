@@ -15,7 +15,7 @@ use crate::sys::{self, MapFd, MapInfo, kind};
 pub(crate) const DEFAULT_DIRECTORY: &str = "/sys/fs/bpf";
 
 /// `BPF_FS_MAGIC` in include/uapi/linux/magic.h.
-const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+const BPF_FS_MAGIC: i128 = 0xcafe_4a11;
 
 /// Makes sure that things can be pinned in `directory`, creating it where its file system is the right one.
 pub(crate) fn prepare_directory(directory: &Path) -> Result<()> {
@@ -59,9 +59,8 @@ fn is_bpf_file_system(path: &Path) -> io::Result<bool> {
     }
     // SAFETY: all zero is a value of this struct of integers, and the kernel has written it.
     let facts = unsafe { facts.assume_init() };
-    // The field's type is another one on each architecture.
-    #[expect(clippy::unnecessary_cast, reason = "on x86-64 it is i64 already")]
-    Ok(facts.f_type as i64 & 0xffff_ffff == BPF_FS_MAGIC)
+    // The field's type is another one on each architecture, and may have the sign extended.
+    Ok(i128::from(facts.f_type) & 0xffff_ffff == BPF_FS_MAGIC)
 }
 
 /// Whether a map is pinned at `path`; an error when it is not one that `spec` declares, with `max_entries` elements.
