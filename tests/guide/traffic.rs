@@ -8,8 +8,8 @@ use eshkol_test_support::{Namespace, Wire};
 const SOON: Duration = Duration::from_millis(300);
 
 /// A namespace with a program under test on its interface, and another that sends to it.
-pub struct Wired {
-    pub near: Namespace,
+pub(crate) struct Wired {
+    pub(crate) near: Namespace,
     _far: Namespace,
     near_end: Wire,
     far_end: Wire,
@@ -17,9 +17,9 @@ pub struct Wired {
 
 impl Wired {
     /// The interface under test.
-    pub const NEAR: &str = "near0";
+    pub(crate) const NEAR: &str = "near0";
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (near, far) = (Namespace::new().unwrap(), Namespace::new().unwrap());
         near.veth(Self::NEAR, &far, "far0").unwrap();
         let near_end = near.run(|| Wire::open(Self::NEAR)).unwrap();
@@ -28,7 +28,7 @@ impl Wired {
     }
 
     /// Sends a frame, and says whether it comes in unchanged.
-    pub fn passes(&self, frame: &[u8]) -> bool {
+    pub(crate) fn passes(&self, frame: &[u8]) -> bool {
         self.near_end.drain().unwrap();
         self.far_end.send(frame).unwrap();
         match self.near_end.receive(SOON).unwrap() {
