@@ -72,7 +72,42 @@ impl<'a> Facts<'a> {
                 Condition::BitsSet => None,
             };
         }
-        self.by_order(test, block, edge).or_else(|| self.by_range(test, block, edge))
+        self.by_order(test, block, edge)
+            .or_else(|| self.by_packet_end(test, block, edge))
+            .or_else(|| self.by_range(test, block, edge))
+    }
+
+    /// By tests of other bytes of the same packet: where bytes are in the packet, so are those before them.
+    fn by_packet_end(&self, test: Test, block: Block, edge: Option<Outcome>) -> Option<bool> {
+        let (pointer, end, inside) = self.bounds_check(test)?;
+        let (base, offset) = self.function.address(pointer, 0);
+        self.known_of(end, block, edge).find_map(|(known, holds)| {
+            let (known_pointer, known_end, known_inside) = self.bounds_check(known)?;
+            let (known_base, known_offset) = self.function.address(known_pointer, 0);
+            if known_base != base || known_end != end {
+                None
+            } else if holds == known_inside {
+                (offset <= known_offset).then_some(inside)
+            } else {
+                (offset >= known_offset).then_some(!inside)
+            }
+        })
+    }
+
+    /// The pointer and the packet's end that are compared, and which outcome says that the pointer is not beyond the end.
+    fn bounds_check(&self, test: Test) -> Option<(Value, Value, bool)> {
+        let (condition, pointer, end) = match self.function.value_type(test.rhs) {
+            ValueType::PacketEnd => (test.condition, test.lhs, test.rhs),
+            _ => (turn(test.condition), test.rhs, test.lhs),
+        };
+        let types = (self.function.value_type(pointer), self.function.value_type(end));
+        match (types, condition, test.width) {
+            ((ValueType::Packet, ValueType::PacketEnd), Condition::Above, Width::W64) => Some((pointer, end, false)),
+            ((ValueType::Packet, ValueType::PacketEnd), Condition::BelowEqual, Width::W64) => {
+                Some((pointer, end, true))
+            }
+            _ => None,
+        }
     }
 
     fn known_of(&self, value: Value, block: Block, edge: Option<Outcome>) -> impl Iterator<Item = Outcome> {

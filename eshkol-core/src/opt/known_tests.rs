@@ -96,6 +96,39 @@ mod tests {
     }
 
     #[test]
+    fn checks_of_fewer_and_of_more_bytes() {
+        let text = |first: i32, inside: bool, second: i32, branch: &str| {
+            let (yes, no) = if inside { ("b2", "b1") } else { ("b1", "b2") };
+            format!(
+                "b0(v0: packet, v1: packet-end):
+                   v2 = const {first}
+                   v3: packet = add v0, v2
+                   v4 = const {second}
+                   v5: packet = add v0, v4
+                   branch above v3, v1 -> {no}, {yes}
+                 b1:
+                   return v2
+                 b2:
+                   {branch}
+                 b3:
+                   v6 = helper 5()
+                   return v6
+                 b4:
+                   return v4"
+            )
+        };
+        let branch = "branch below-equal v5, v1 -> b3, b4";
+        let gives = |first, inside, second, after| {
+            gives(run, &text(first, inside, second, branch), &text(first, inside, second, after));
+        };
+        gives(34, true, 14, "jump b3");
+        gives(34, true, 34, "jump b3");
+        gives(34, true, 35, branch);
+        gives(34, false, 54, "jump b4");
+        gives(34, false, 14, branch);
+    }
+
+    #[test]
     fn a_second_check_of_the_same_bounds() {
         gives(
             run,

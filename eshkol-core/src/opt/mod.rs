@@ -7,6 +7,7 @@ mod dead_code;
 mod dead_stores;
 mod effects;
 mod facts;
+mod identical_blocks;
 mod known_bits;
 mod known_tests;
 mod memory;
@@ -41,6 +42,7 @@ pub fn optimise(function: &mut Function, options: Options) {
         ("memory", |function, _| memory::run(function)),
         ("dead_stores", |function, _| dead_stores::run(function)),
         ("dead_code", |function, _| dead_code::run(function)),
+        ("identical_blocks", |function, _| identical_blocks::run(function)),
     ];
     let passes = match options.optimisation {
         Optimisation::None => minimal,
