@@ -26,21 +26,15 @@ impl FunctionLowering<'_> {
                 Argument::Spilled(storage, value) => Evaluated::Spilled(*storage, self.words(value), value.span),
             })
             .collect();
-        let mut slots = Vec::new();
-        let arguments = (0..)
-            .zip(evaluated)
-            .map(|(position, evaluated)| match evaluated {
+        let arguments = evaluated
+            .into_iter()
+            .map(|evaluated| match evaluated {
                 Evaluated::Word(word) => word,
                 Evaluated::Map(map) => self.builder.map(map, span),
-                Evaluated::Spilled(storage, words, span) => {
-                    let (slot, address) = self.spill(storage, &words, span);
-                    slots.push((position, slot));
-                    address
-                }
+                Evaluated::Spilled(storage, words, span) => self.spill(storage, &words, span),
             })
             .collect();
         self.free_spills();
-        self.after_helper(helper, &slots);
         let result_type = self.word_types(ty).first().copied().unwrap_or(ValueType::Int);
         let result = self.builder.call_helper(helper, arguments, result_type, span);
         match ty {
@@ -53,7 +47,6 @@ impl FunctionLowering<'_> {
     /// Calls a function of the unit; the words of its value.
     pub(super) fn call(&mut self, function: FunctionId, arguments: &[Expr], ty: &Type, span: Span) -> Words {
         let arguments = arguments.iter().map(|argument| self.word(argument)).collect();
-        self.after_function();
         let result = self.builder.call_function(function, arguments, span);
         if self.word_types(ty).is_empty() { Words::new() } else { vec![result] }
     }

@@ -120,11 +120,13 @@ impl FunctionLowering<'_> {
         if self.endianness == Endianness::Big || storage.bits.is_some() || !is_zero_extended {
             return None;
         }
-        [8, 4, 2].into_iter().filter(|bytes| *bytes > storage.bytes && offset % bytes == 0).find_map(|bytes| {
-            let behind = image.get((offset + storage.bytes) as usize..(offset + bytes) as usize)?;
-            let are_zeros = behind.iter().all(|byte| matches!(byte, Byte::Known(0) | Byte::Any));
-            (are_zeros && behind.contains(&Byte::Known(0))).then(|| access_size(bytes, 8))
-        })
+        [8, 4, 2].into_iter().filter(|bytes| *bytes > storage.bytes && offset.is_multiple_of(*bytes)).find_map(
+            |bytes| {
+                let behind = image.get((offset + storage.bytes) as usize..(offset + bytes) as usize)?;
+                let are_zeros = behind.iter().all(|byte| matches!(byte, Byte::Known(0) | Byte::Any));
+                (are_zeros && behind.contains(&Byte::Known(0))).then(|| access_size(bytes, 8))
+            },
+        )
     }
 
     fn store_image(&mut self, address: Address, image: &[Byte], span: Span) {

@@ -1,9 +1,8 @@
 //! One function: its locals, and where the values of its expressions go.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::GlobalLayout;
-use super::available::Available;
 use super::loops::ActiveLoop;
 use super::packet::Parsed;
 use super::stack::{Allocations, SpillSlots, refers_to_stack};
@@ -26,14 +25,12 @@ pub(super) struct FunctionLowering<'u> {
     pub(super) loops: Arena<LoopId, Option<ActiveLoop>>,
     pub(super) allocations: Allocations,
     pub(super) spills: SpillSlots,
-    /// What is at hand where instructions go now.
-    pub(super) available: Available,
     source: &'u typed::Function,
     /// Whether a parameter refers to a caller's stack.
     has_callers_stack: bool,
     bindings: Arena<LocalId, Binding>,
-    /// Blocks that a reachable block jumps to, and what is at hand on all ways there so far.
-    reached: BTreeMap<Block, Available>,
+    /// Blocks that a reachable block jumps to.
+    reached: BTreeSet<Block>,
     /// Whether control can't come to where instructions go now.
     unreachable: bool,
 }
@@ -75,14 +72,13 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
         loops: source.loops.ids().map(|_| None).collect(),
         allocations: Allocations::default(),
         spills: SpillSlots::default(),
-        available: Available::default(),
         source,
         has_callers_stack: source.parameters.iter().any(|parameter| {
             let ty = source.locals.get(*parameter).map(|local| &local.ty);
             ty.is_some_and(|ty| region(ty) == Some(Region::Stack))
         }),
         bindings: source.locals.ids().map(|_| Binding::Words(Words::new())).collect(),
-        reached: BTreeMap::new(),
+        reached: BTreeSet::new(),
         unreachable: false,
     };
     let entry = lowering.builder.entry();
@@ -181,27 +177,21 @@ impl FunctionLowering<'_> {
     }
 
     fn leave_for(&mut self, blocks: &[Block]) {
-        for block in blocks {
-            let available = &self.available;
-            self.reached.entry(*block).and_modify(|at| at.meet(available)).or_insert_with(|| available.clone());
-        }
+        self.reached.extend(blocks);
         self.unreachable = true;
     }
 
-    /// Goes on in a block to which more jumps may come. Whether anything jumps to it yet.
+    /// Goes on in a block. Whether anything jumps to it yet.
     pub(super) fn enter(&mut self, block: Block) -> bool {
         self.builder.switch_to(block);
-        self.available = Available::default();
-        self.unreachable = !self.reached.contains_key(&block);
+        self.unreachable = !self.reached.contains(&block);
         !self.unreachable
     }
 
     /// Goes on in a block to which all jumps were made. Whether there are any.
     pub(super) fn enter_sealed(&mut self, block: Block) -> bool {
         self.builder.seal_block(block);
-        let is_reached = self.enter(block);
-        self.available = self.reached.remove(&block).unwrap_or_default();
-        is_reached
+        self.enter(block)
     }
 
     // Locals.

@@ -9,7 +9,6 @@
 //! here. Every instruction carries the span of the expression it comes from.
 
 mod arithmetic;
-mod available;
 mod call;
 mod expression;
 mod fresh;

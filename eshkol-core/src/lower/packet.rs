@@ -31,22 +31,17 @@ impl FunctionLowering<'_> {
     /// Reads a pointer that the context has. The kernel shows it in the bytes of a field, which may be fewer than eight.
     fn packet_limit(&mut self, context: &Expr, kind: ContextFieldKind, ty: ValueType, span: Span) -> Value {
         let base = self.word(context);
-        if let Some(limit) = self.available.limit(base, kind) {
-            return limit;
-        }
         let field = match &context.ty {
             Type::Context(program) => program.context().fields.iter().find(|field| field.kind == kind),
             _ => None,
         };
-        let limit = match field {
+        match field {
             Some(field) => {
                 let offset = i32::try_from(field.offset).unwrap_or(0);
                 self.builder.load_as(ty, access_size(field.bytes, 8), base, offset, span)
             }
             None => self.builder.null(ty, span),
-        };
-        self.available.add_limit(base, kind, limit);
-        limit
+        }
     }
 
     pub(super) fn packet_length(&mut self, context: &Expr, span: Span) -> Value {

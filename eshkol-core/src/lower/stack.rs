@@ -61,14 +61,11 @@ impl Allocations {
 }
 
 impl FunctionLowering<'_> {
-    /// Memory that holds a scalar during a call. The slot, and its address.
-    pub(super) fn spill(&mut self, storage: Storage, words: &[Value], span: Span) -> (Slot, Value) {
+    /// Memory that holds a scalar during a call. Its address.
+    pub(super) fn spill(&mut self, storage: Storage, words: &[Value], span: Span) -> Value {
         let size = storage.bytes.next_multiple_of(8);
-        let free = |(_, bytes, taken): &(Slot, u32, bool)| *bytes >= size && !taken;
-        let mut slots = self.spills.slots.iter();
-        let holds = slots.position(|spill| free(spill) && self.holds(spill.0, storage, words));
-        let position = holds.or_else(|| self.spills.slots.iter().position(free));
-        let slot = match position.and_then(|position| self.spills.slots.get_mut(position)) {
+        let free = self.spills.slots.iter_mut().find(|(_, bytes, taken)| *bytes >= size && !taken);
+        let slot = match free {
             Some((slot, _, taken)) => {
                 *taken = true;
                 *slot
@@ -80,11 +77,8 @@ impl FunctionLowering<'_> {
             }
         };
         let base = self.builder.slot_address(slot, span);
-        if holds.is_none() {
-            self.store(Address { base, offset: 0, align: 8 }, storage, words, span);
-            self.available.overwrite(slot, storage, words.to_vec());
-        }
-        (slot, base)
+        self.store(Address { base, offset: 0, align: 8 }, storage, words, span);
+        base
     }
 
     /// After a call, the memory of its arguments is free.

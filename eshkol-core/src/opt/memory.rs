@@ -2,6 +2,8 @@
 //!
 //! Before: `store.4 v0 + 8, v1; v2 = load.4 v0 + 8`. After: `store.4 v0 + 8, v1; v2 = zext32 v1`.
 //! Before: `v1 = load.2 v0 + 12; … v2 = load.2 v0 + 12`. After: every use of `v2` is one of `v1`.
+//! Before: `store.4 v0 + 0, v1; v2 = helper 1(v3, v0); store.4 v0 + 0, v1`, where `v0` is the address of a slot. After: the
+//! same without the second store; the helper only reads its key.
 //!
 //! What is known ends at a store that may touch the same bytes ([`super::alias`]), at a call that may ([`super::effects`]), and at the head of
 //! a loop. Where several ways meet, what is known on all of them stays known.
@@ -30,6 +32,10 @@ pub(super) fn run(function: &mut Function) -> bool {
             let data = function.insts.at_mut(inst);
             data.op.for_each_operand_mut(|value| *value = replaced.resolve(*value));
             let (op, result) = (data.op.clone(), data.result);
+            if is_there_already(function, &state, &op) {
+                changed = true;
+                continue;
+            }
             match (known_load(function, &state, &op, result), result) {
                 (Some(Replacement::Value(value)), Some(result)) => {
                     replaced.replace(result, value);
@@ -114,6 +120,14 @@ fn known_load(function: &Function, state: &[Known], op: &Op, result: Option<Valu
         (_, true) => UnaryOp::SExt32,
     };
     Some(Replacement::Op(Op::Unary(op, known.value)))
+}
+
+/// Whether an instruction stores to the stack what is there.
+fn is_there_already(function: &Function, state: &[Known], op: &Op) -> bool {
+    let Op::Store { size, base, offset, value } = op else { return false };
+    let place = Place::new(function, *base, *offset, size.bytes());
+    slot_of(function, *base).is_some()
+        && state.iter().any(|known| known.place == place && known.size == *size && known.value == *value)
 }
 
 /// What is known after an instruction.
@@ -227,6 +241,38 @@ mod tests {
                v8 = add v5, v6
                v9 = add v7, v8
                return v9",
+        );
+    }
+
+    #[test]
+    fn stores_of_what_is_there() {
+        gives(
+            run,
+            "slot s0 size 8 align 8
+             b0(v0, v1):
+               v2: stack = slot s0
+               v3: map = map map0
+               store.4 v2 + 0, v0
+               v4: map-value = helper 1(v3, v2)
+               store.4 v2 + 0, v0
+               v5: map-value = helper 1(v3, v2)
+               store.4 v2 + 0, v1
+               v6 = helper 4(v2, v0, v1)
+               store.4 v2 + 0, v1
+               v7: map-value = helper 1(v3, v2)
+               return v6",
+            "slot s0 size 8 align 8
+             b0(v0, v1):
+               v2: stack = slot s0
+               v3: map = map map0
+               store.4 v2 + 0, v0
+               v4: map-value = helper 1(v3, v2)
+               v5: map-value = helper 1(v3, v2)
+               store.4 v2 + 0, v1
+               v6 = helper 4(v2, v0, v1)
+               store.4 v2 + 0, v1
+               v7: map-value = helper 1(v3, v2)
+               return v6",
         );
     }
 

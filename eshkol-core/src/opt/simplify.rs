@@ -8,6 +8,7 @@
 //! | `tobig16 (tobig16 v0)` | `and v0, 65535` | [`arithmetic`] |
 //! | `branch equal (tobig16 v0), 0x800 -> …` | `branch equal v0, 0x8 -> …`, on a little-endian machine | [`comparison`] |
 //! | `branch equal (and v0, 4), 0 -> b1, b2` | `branch bits-set v0, 4 -> b2, b1` | [`comparison`] |
+//! | `branch bits-set (lshr v0, 3), 1 -> …` | `branch bits-set v0, 8 -> …` | [`comparison`] |
 //! | `store.2 … (and v0, 65535)` | `store.2 … v0` | [`low_bits`] |
 //! | `load.1 (add v0, 4) + 8` | `load.1 v0 + 12` | here |
 //!

@@ -3,7 +3,7 @@
 use super::tree::*;
 use super::{BOTH, lowered, of_numbers, outcome, result, result_of_both, text};
 use crate::arena::Id as _;
-use crate::check::typed::{Argument, ArithmeticOp, Expr, ExprKind, Function, FunctionId, MapId, Region, Type};
+use crate::check::typed::{Argument, ArithmeticOp, Expr, ExprKind, FunctionId, MapId, Region, Type};
 use crate::check::types::{DataType, IntType, Storage};
 use crate::compile::Endianness;
 use crate::ir::interpret::{CONTEXT, mix};
@@ -86,57 +86,6 @@ fn calls_share_the_memory_of_their_arguments() {
     });
     let text = text(&entry);
     assert!(text.contains("slot s1 size 8") && !text.contains("s2"), "{text}");
-}
-
-#[test]
-fn an_argument_that_is_still_in_memory_is_not_put_there_again() {
-    let stores = |entry: &Function| text(entry).matches("store.").count();
-    let find = |key: &Expr| lookup(MapId::new(0), NATIVE_U64, key.clone(), map_value());
-    let found = |key: &Expr| choice(is_present(find(key)), number(1), number(0));
-    // The same key on one way; the same after ways that leave it alone; another.
-    let entry = of_numbers(2, |_, parameters| add(found(&parameters[0]), found(&parameters[0])));
-    assert_eq!(stores(&entry), 1);
-    let entry = of_numbers(2, |_, parameters| {
-        let [key, other] = [&parameters[0], &parameters[1]];
-        let test = equal(other.clone(), number(1));
-        sequence(vec![found(key), choice(test, found(key), number(0)), found(key)])
-    });
-    assert_eq!(stores(&entry), 1);
-    let entry = of_numbers(2, |_, parameters| {
-        let [key, other] = [&parameters[0], &parameters[1]];
-        let test = equal(other.clone(), number(1));
-        sequence(vec![found(key), choice(test, found(other), number(0)), found(key)])
-    });
-    assert_eq!(stores(&entry), 3);
-    // Constants that are equal.
-    let entry = of_numbers(0, |_, _| add(found(&number(7)), found(&number(7))));
-    assert_eq!(stores(&entry), 1);
-    // A helper of which nothing is known may write to what it is given.
-    let entry = of_numbers(1, |_, parameters| {
-        let arguments = || vec![Argument::Spilled(NATIVE_U64, parameters[0].clone())];
-        add(helper(9999, u64_type(), arguments()), helper(9999, u64_type(), arguments()))
-    });
-    assert_eq!(stores(&entry), 2);
-    // Every round of a loop puts its key there.
-    let entry = of_numbers(1, |scope, parameters| {
-        let id = scope.looped(9, false);
-        let local = scope.local(u64_type());
-        let again = vec![add(scope.read(local), number(1))];
-        let body = sequence(vec![
-            found(&scope.read(local)),
-            choice(
-                equal(scope.read(local), number(3)),
-                number(0),
-                expr(Type::Never, ExprKind::Continue { id, arguments: again }),
-            ),
-        ]);
-        let looped = ExprKind::Loop { id, variables: vec![(local, parameters[0].clone())], body: boxed(body) };
-        sequence(vec![found(&parameters[0]), expr(u64_type(), looped)])
-    });
-    assert_eq!(stores(&entry), 2);
-    let calls = outcome(&entry, &[0], 1, 0, Endianness::Little).calls;
-    let shown: Vec<u64> = calls.iter().map(|call| call.2).collect();
-    assert_eq!(shown, [0, 0, 1, 2, 3].map(mix));
 }
 
 #[test]

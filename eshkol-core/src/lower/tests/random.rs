@@ -1,15 +1,17 @@
 //! Trees made at random: what they mean, and what the lowered function gives.
 
 use super::tree::*;
-use super::{BOTH, of_numbers, outcome};
+use super::{BOTH, lowered, of_numbers};
 use crate::arena::Id as _;
 use crate::check::typed::{
     Argument, ArithmeticOp, CompareOp, Expr, ExprKind, LocalId, MapId, Part, PartValue, Region, Type,
 };
 use crate::check::types::DataType;
-use crate::ir::interpret::mix;
+use crate::compile::{Optimisation, Options};
+use crate::ir::interpret::{Input, mix, run};
 use crate::ir::{Width, evaluate};
 use crate::kernel::HelperId;
+use crate::opt::optimise;
 
 const PARAMETERS: usize = 3;
 const ARITHMETIC: [ArithmeticOp; 13] = [
@@ -331,13 +333,20 @@ fn a_lowered_tree_does_what_the_tree_means() {
             locals.resize(entry.locals.len(), 0);
             let mut meaning = Meaning { locals, next: None, cells: Vec::new(), keys: Vec::new() };
             let expected = meaning.of(&body);
+            let keys: Vec<u64> = meaning.keys.iter().map(|key| mix(*key)).collect();
             for endianness in BOTH {
-                let found = outcome(&entry, &arguments, 1, 0, endianness);
-                assert_eq!(found.result, expected, "seed {seed}, {arguments:?}");
-                // The memory that was shown to the helper held the key.
-                let shown: Vec<u64> = found.calls.iter().map(|call| call.2).collect();
-                let keys: Vec<u64> = meaning.keys.iter().map(|key| mix(*key)).collect();
-                assert_eq!(shown, keys, "seed {seed}, {arguments:?}");
+                let mut function = lowered(&entry, endianness);
+                for optimisation in [None, Some(Optimisation::Full)] {
+                    if let Some(optimisation) = optimisation {
+                        optimise(&mut function, Options { endianness, optimisation });
+                    }
+                    let input = Input { arguments: arguments.clone(), packet_length: 0, seed: 1, endianness };
+                    let found = run(&function, &input, 100_000).unwrap();
+                    assert_eq!(found.result, expected, "seed {seed}, {arguments:?}, {optimisation:?}");
+                    // The memory that was shown to the helper held the key.
+                    let shown: Vec<u64> = found.calls.iter().map(|call| call.2).collect();
+                    assert_eq!(shown, keys, "seed {seed}, {arguments:?}, {optimisation:?}");
+                }
             }
         }
     }

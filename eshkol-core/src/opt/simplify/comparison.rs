@@ -188,6 +188,12 @@ impl Simplifier<'_> {
 
     fn bits_set(&mut self, comparison: Comparison, number: u64) -> Option<Comparison> {
         let lhs = comparison.lhs;
+        if let Op::Binary(ArithmeticOp::LShr, Width::W64, inner, distance) = *self.function.defining_op(lhs)?
+            && let Some(wanted) = self.number(distance).and_then(|bits| shifted_mask(number, bits))
+        {
+            let rhs = self.constant(wanted);
+            return Some(Comparison { lhs: inner, rhs, ..comparison });
+        }
         if !known_bits(self.function, lhs, View::Truth).zeros & !number == 0 {
             let zero = self.constant(0);
             return Some(Comparison { condition: Condition::NotEqual, rhs: zero, ..comparison });
@@ -216,4 +222,11 @@ impl Simplifier<'_> {
         let kept = self.constant(mask(bits));
         self.make(Op::Binary(ArithmeticOp::And, Width::W64, value, kept))
     }
+}
+
+/// A mask further up, where an instruction still holds it.
+fn shifted_mask(number: u64, bits: u64) -> Option<u64> {
+    let wanted = number.checked_shl(u32::try_from(bits).ok()?)?;
+    let is_immediate = i32::try_from(wanted).is_ok();
+    (is_immediate && wanted >> bits == number).then_some(wanted)
 }

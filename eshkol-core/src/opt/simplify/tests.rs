@@ -194,6 +194,19 @@ fn simpler_comparisons() {
         "bits-set v0, v3 -> b2, b1",
     );
     branch_becomes("v3 = const 4; v4 = and v0, v3", "equal v4, v3", "v3 = const 4", "bits-set v0, v3 -> b1, b2");
+    branch_becomes(
+        "v3 = const 4; v4 = lshr v0, v3; v5 = const 1; v6 = and v4, v5; v7 = const 0",
+        "not-equal v6, v7",
+        "v5 = const 16",
+        "bits-set v0, v5 -> b1, b2",
+    );
+    // The mask would not fit an instruction.
+    branch_becomes(
+        "v3 = const 31; v4 = lshr v0, v3; v5 = const 1",
+        "bits-set v4, v5",
+        "v3 = const 31; v4 = lshr v0, v3; v5 = const 1",
+        "bits-set v4, v5 -> b1, b2",
+    );
     branch_becomes("v3 = sub v0, v1; v4 = const 0", "equal v3, v4", "", "equal v0, v1 -> b1, b2");
     branch_becomes(
         "v3 = const 3; v4 = add v0, v3; v5 = const 10",
