@@ -440,6 +440,9 @@ impl Checker<'_> {
         let Some(run) = self.run(value) else { return Value::Error(span) };
         let (range, epoch) = (run.range, run.epoch);
         let Some(expr) = self.assign_to(local, run) else { return Value::Error(span) };
+        if self.keeps_struct_of_round(local, &expr) {
+            return Value::Error(span);
+        }
         self.after_assignment(local, &expr, range);
         match epoch {
             Some(epoch) => self.function.epochs.insert(local, epoch),

@@ -10,7 +10,7 @@ use super::checker::{Checker, Position, local_of};
 use super::flow::Flow;
 use super::range::Range;
 use super::test::Comparison;
-use super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, LoopId, Type};
+use super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, LoopId, Region, Type};
 use super::value::{Environment, Meaning, Run, Static, Value, full_range};
 use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
@@ -358,11 +358,14 @@ impl Checker<'_> {
     /// Goes on with the next round of an active loop.
     pub(super) fn next_round(&mut self, index: usize, values: Vec<Value>, span: Span) -> Value {
         let Some(active) = self.loops.get(index) else { return Value::Error(span) };
-        let (id, locals) = (active.id, active.locals.clone());
+        let (id, locals, inside) = (active.id, active.locals.clone(), active.inside + active.locals.len());
         let mut runs = Vec::new();
         for value in values {
             let Some(run) = self.run(value) else { return Value::Error(span) };
             runs.push(run);
+        }
+        if let Some(run) = runs.iter().find(|run| lives_one_round(&run.expr, inside)) {
+            return self.overwritten(run.expr.span);
         }
         let steps = runs.iter().zip(&locals).map(|(run, local)| self.step(run, *local)).collect();
         let flow = self.flow.clone();
@@ -380,6 +383,30 @@ impl Checker<'_> {
         }
         self.flow.reachable = false;
         Value::run(Type::Never, span, Typed::Continue { id, arguments })
+    }
+
+    /// Reports a struct that the next round would overwrite.
+    fn overwritten(&mut self, span: Span) -> Value {
+        self.report(
+            Diagnostic::error(
+                catalogue::STRUCT_OUTLIVES_ROUND,
+                span,
+                "this struct is made in a loop, and the next round makes it anew in the same memory",
+            )
+            .with_help("make it before the loop, and set its fields inside"),
+        )
+    }
+
+    /// Whether a local that lives longer than a round would keep a struct that the next round overwrites; reports it.
+    pub(super) fn keeps_struct_of_round(&mut self, local: LocalId, value: &typed::Expr) -> bool {
+        let kept = self
+            .loops
+            .last()
+            .is_some_and(|active| local.index() < active.inside && lives_one_round(value, active.inside));
+        if kept {
+            self.overwritten(value.span);
+        }
+        kept
     }
 
     /// By how much a value differs from a loop variable.
@@ -791,6 +818,23 @@ fn found_counters(spec: &LoopSpec, done: &ActiveLoop) -> Vec<Counter> {
         }
     }
     counters
+}
+
+/// Whether a value refers to stack memory that is made in every round, where locals are bound from `inside` on. A struct that is made right where
+/// it replaces the one before is fine: its parts are computed before its memory is written.
+fn lives_one_round(expr: &typed::Expr, inside: usize) -> bool {
+    let (Type::Ref(reference) | Type::Optional(reference)) = &expr.ty else { return false };
+    if !matches!(reference.region, Region::Stack | Region::Any) {
+        return false;
+    }
+    match &expr.kind {
+        Typed::Local(local) => local.index() >= inside,
+        Typed::Present(value) | Typed::Some(value) => lives_one_round(value, inside),
+        Typed::Let { body, .. } => lives_one_round(body, inside),
+        Typed::Seq(items) => items.last().is_some_and(|last| lives_one_round(last, inside)),
+        Typed::Allocate { .. } | Typed::Absent => false,
+        _ => true,
+    }
 }
 
 fn constant_step(variable: VarId, value: &Expr) -> Option<i128> {
