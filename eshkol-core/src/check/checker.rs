@@ -1,6 +1,6 @@
 //! The state of checking one unit, and the small steps every part of the checker takes: making locals, binding, reporting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::call::SelfCallTable;
@@ -84,6 +84,8 @@ pub(super) struct FunctionState {
     pub(super) loops: Arena<LoopId, Loop>,
     /// Which state of the packet a local belongs to.
     pub(super) epochs: BTreeMap<LocalId, Epoch>,
+    /// Integer locals whose range the kernel's verifier may not know.
+    pub(super) opaque: BTreeSet<LocalId>,
     /// The local that holds the context, where there is one.
     pub(super) context: Option<LocalId>,
 }
@@ -200,6 +202,9 @@ impl Checker<'_> {
         if run.int_type().is_some() {
             self.flow.ranges.insert(local, run.range);
         }
+        if run.opaque {
+            self.function.opaque.insert(local);
+        }
         local
     }
 
@@ -218,6 +223,7 @@ impl Checker<'_> {
             run.range = *range;
         }
         run.epoch = self.function.epochs.get(&local).copied();
+        run.opaque = self.function.opaque.contains(&local) && !self.flow.visible.contains(&local);
         run
     }
 

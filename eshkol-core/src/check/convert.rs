@@ -41,6 +41,7 @@ impl Checker<'_> {
     pub(super) fn load(&self, place: Place, storage: Storage, data: &DataType, span: Span) -> Run {
         let ty = if *data == DataType::Ipv6 { Type::Ipv6 } else { Type::Scalar(read_type(data)) };
         let run = Run::new(typed::Expr::new(ty, span, ExprKind::Load { place, storage }));
+        let run = run.opaque_if(storage.big_endian && storage.bytes > 1);
         match storage.bits {
             Some((_, width)) => run.in_range(Range::new(0, (1_i128 << width) - 1)),
             None => run,
@@ -148,10 +149,10 @@ impl Checker<'_> {
                     let expr = typed::Expr::new(ty, span, ExprKind::Constant(super::value::low_bits(value)));
                     return Value::Run(Run::new(expr).in_range(Range::exactly(value)));
                 }
-                let kept = range.within(Range::of(to));
+                let (kept, opaque) = (range.within(Range::of(to)), run.opaque);
                 let expr = typed::Expr::new(ty, span, ExprKind::Cast(Box::new(run.expr)));
                 let cast = Run::new(expr);
-                Value::Run(if kept { cast.in_range(range) } else { cast })
+                Value::Run(if kept { cast.in_range(range).opaque_if(opaque) } else { cast })
             }
             DataType::Bool | DataType::Mac | DataType::Ipv6 => {
                 let Some(run) = self.scalar(value) else { return Value::Error(span) };

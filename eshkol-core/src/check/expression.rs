@@ -355,6 +355,7 @@ impl Checker<'_> {
             _ => then.range.union(otherwise.range),
         };
         let literal = then.literal && otherwise.literal;
+        let opaque = then.opaque || otherwise.opaque;
         let epoch = then.epoch.or(otherwise.epoch);
         let Some((ty, then, otherwise)) = self.unify(then, otherwise, span) else { return Value::Error(span) };
         let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };
@@ -362,6 +363,7 @@ impl Checker<'_> {
         run.range = if run.int_type().is_some_and(|int| range.within(Range::of(int))) { range } else { run.range };
         run.literal = literal;
         run.epoch = epoch;
+        run.opaque = opaque;
         Value::Run(run)
     }
 
@@ -438,12 +440,16 @@ impl Checker<'_> {
         };
         let local = *local;
         let Some(run) = self.run(value) else { return Value::Error(span) };
-        let (range, epoch) = (run.range, run.epoch);
+        let (range, epoch, opaque) = (run.range, run.epoch, run.opaque);
         let Some(expr) = self.assign_to(local, run) else { return Value::Error(span) };
         if self.keeps_struct_of_round(local, &expr) {
             return Value::Error(span);
         }
         self.after_assignment(local, &expr, range);
+        self.flow.visible.remove(&local);
+        if opaque {
+            self.function.opaque.insert(local);
+        }
         match epoch {
             Some(epoch) => self.function.epochs.insert(local, epoch),
             None => self.function.epochs.remove(&local),

@@ -19,6 +19,8 @@ pub(super) struct Flow {
     pub(super) ranges: BTreeMap<LocalId, Range>,
     /// Optional locals that are known to be there.
     pub(super) present: BTreeSet<LocalId>,
+    /// Locals whose range the kernel's verifier has learnt from a comparison.
+    pub(super) visible: BTreeSet<LocalId>,
     /// The packet's state.
     pub(super) epoch: Epoch,
 }
@@ -26,7 +28,13 @@ pub(super) struct Flow {
 impl Flow {
     /// Nothing known.
     pub(super) fn new() -> Self {
-        Self { reachable: true, ranges: BTreeMap::new(), present: BTreeSet::new(), epoch: Epoch(0) }
+        Self {
+            reachable: true,
+            ranges: BTreeMap::new(),
+            present: BTreeSet::new(),
+            visible: BTreeSet::new(),
+            epoch: Epoch(0),
+        }
     }
 
     /// The same facts where control can't get.
@@ -59,6 +67,7 @@ impl Flow {
             .filter_map(|(local, range)| Some((*local, range.union(*other.ranges.get(local)?))))
             .collect();
         let present = self.present.intersection(&other.present).copied().collect();
-        Self { reachable: true, ranges, present, epoch }
+        let visible = self.visible.intersection(&other.visible).copied().collect();
+        Self { reachable: true, ranges, present, visible, epoch }
     }
 }

@@ -111,6 +111,10 @@ impl Checker<'_> {
     pub(super) fn run_loop(&mut self, spec: LoopSpec, position: Position, body: &mut Body<'_>) -> Value {
         let span = spec.span;
         let messages = self.diagnostics.len();
+        let mut spec = spec;
+        for (_, init) in &mut spec.variables {
+            *init = self.visible(init.clone());
+        }
         let entry = self.flow.clone();
         let function = self.function.clone();
         let pending = self.pending.len();
@@ -229,8 +233,10 @@ impl Checker<'_> {
                 });
                 if stale || epoch != self.flow.epoch { epoch } else { self.flow.epoch }
             });
-            let run =
-                Run { expr: typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit), range, literal: false, epoch };
+            let opaque = rounds
+                .is_some_and(|rounds| rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque)));
+            let expr = typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit);
+            let run = Run { expr, range, literal: false, epoch, opaque };
             locals.push(self.new_local(name, &run, false));
         }
         // A cursor that every round sets anew belongs to the packet as it is at the start of the round.
@@ -320,6 +326,13 @@ impl Checker<'_> {
         let bounds = counters.iter().filter_map(|counter| {
             let seen = counter.seen?;
             let full = full_range(&self.function.locals.at(done.counter_local(counter)?).ty);
+            if let Counted::Outer(local) = counter.what
+                && counter.step < 0
+                && self.function.opaque.contains(&local)
+            {
+                // Where it begins is not known to the verifier.
+                return None;
+            }
             if counter.step > 0 {
                 // It must not wrap around on its way.
                 (seen.high + counter.step <= full.high).then(|| (seen.high - counter.init.low) / counter.step + 2)
@@ -430,6 +443,18 @@ impl Checker<'_> {
             _ => return None,
         };
         (step != 0).then_some((step, range))
+    }
+
+    /// Two numbers to be compared; where one counts a loop, the other is a bound that the kernel's verifier must know.
+    pub(super) fn visible_bounds(&mut self, a: Run, b: Run) -> (Run, Run) {
+        match (self.is_loop_variable(&a), self.is_loop_variable(&b)) {
+            (true, false) => {
+                let b = self.visible(b);
+                (a, b)
+            }
+            (false, true) => (self.visible(a), b),
+            _ => (a, b),
+        }
     }
 
     /// Whether an expression reads a variable that counts an active loop: the kernel knows its exact value in every round.

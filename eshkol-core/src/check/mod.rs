@@ -19,6 +19,7 @@ pub mod type_syntax;
 pub mod typed;
 pub mod types;
 mod value;
+mod visible;
 mod walk;
 
 use crate::diagnostic::Diagnostics;

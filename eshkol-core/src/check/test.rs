@@ -362,8 +362,9 @@ impl Checker<'_> {
         {
             return self.decided(result, span);
         }
-        let (a_local, b_local) = (local_of(&a.expr), local_of(&b.expr));
         let counting = if comparison == Comparison::Equal { self.counting_test(&a, &b) } else { None };
+        let (a, b) = self.visible_bounds(a, b);
+        let (a_local, b_local) = (local_of(&a.expr), local_of(&b.expr));
         let effective = counting.unwrap_or(comparison);
         let op = effective.op(signed);
         let pure = super::expression::is_pure(&a.expr) && super::expression::is_pure(&b.expr);
@@ -375,8 +376,8 @@ impl Checker<'_> {
         {
             let Some(local) = local else { continue };
             let (holds, fails) = comparison.narrow(range, by);
-            narrow(&mut test.when_true, local, holds, range);
-            narrow(&mut test.when_false, local, fails, range);
+            narrow(&mut test.when_true, local, holds, range, signed);
+            narrow(&mut test.when_false, local, fails, range, signed);
         }
         match decided {
             Some(true) => test.when_false.reachable = false,
@@ -475,10 +476,14 @@ impl Checker<'_> {
     }
 }
 
-fn narrow(flow: &mut Flow, local: LocalId, to: Range, known: Range) {
+fn narrow(flow: &mut Flow, local: LocalId, to: Range, known: Range, signed: bool) {
     // What was seen anew in another domain says nothing of the number as its own type has it.
     if flow.ranges.get(&local).is_some_and(|range| *range != known) {
         return;
+    }
+    // An unsigned comparison tells the verifier all there is to know when it gives an upper bound.
+    if !signed && to.high < known.high {
+        flow.visible.insert(local);
     }
     flow.refine(local, to);
 }

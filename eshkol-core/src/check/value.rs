@@ -32,6 +32,9 @@ pub(super) struct Run {
     pub(super) literal: bool,
     /// For what points into the packet: the packet's state it belongs to.
     pub(super) epoch: Option<Epoch>,
+    /// The range is true, but the kernel's verifier does not know it: it forgets what it knows of a number at a division, a
+    /// byte swap and some other operations. See [`super::visible`].
+    pub(super) opaque: bool,
 }
 
 /// A value that exists only while compiling.
@@ -144,13 +147,20 @@ impl Run {
     /// A value of which nothing is known but its type.
     pub(super) fn new(expr: typed::Expr) -> Self {
         let range = full_range(&expr.ty);
-        Self { expr, range, literal: false, epoch: None }
+        Self { expr, range, literal: false, epoch: None, opaque: false }
     }
 
     /// The same, with a range.
     #[must_use]
     pub(super) fn in_range(mut self, range: Range) -> Self {
         self.range = range;
+        self
+    }
+
+    /// The same, with a range that the kernel's verifier may not know.
+    #[must_use]
+    pub(super) fn opaque_if(mut self, opaque: bool) -> Self {
+        self.opaque = opaque;
         self
     }
 

@@ -164,7 +164,7 @@ fn sized(checker: &mut Checker<'_>, value: Value, size: u32, memory: Span, or_ze
         );
         return None;
     }
-    Some(Argument::Value(run.expr))
+    Some(Argument::Value(checker.visible(run).expr))
 }
 
 fn wrong_argument(checker: &mut Checker<'_>, helper: &Helper, value: &Value, wanted: &str) -> Option<Argument> {

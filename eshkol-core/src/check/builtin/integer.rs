@@ -6,6 +6,7 @@ use super::super::test::Comparison;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, Type};
 use super::super::types::{DataType, IntType};
 use super::super::value::{self, Run, Static, Value};
+use super::super::visible;
 use super::{Builtin, Call, MANY};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::source::Span;
@@ -202,7 +203,15 @@ fn modulo(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         then: Box::new(adjusted.expr),
         otherwise: Box::new(remainder.expr),
     };
-    checker.integer(IntType::I64, Range::new(-most, most), span, kind)
+    opaque(checker.integer(IntType::I64, Range::new(-most, most), span, kind))
+}
+
+/// A value whose range the kernel's verifier does not know.
+fn opaque(value: Value) -> Value {
+    match value {
+        Value::Run(run) => Value::Run(run.opaque_if(true)),
+        other => other,
+    }
 }
 
 fn absolute(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
@@ -222,7 +231,7 @@ fn absolute(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     checker.flow = checker.join_flows(test.when_true, test.when_false);
     let range = Range::new(0, run.range.low.abs().max(run.range.high));
     let kind = Typed::If { test: Box::new(test.expr), then: Box::new(negated.expr), otherwise: Box::new(run.expr) };
-    checker.integer(IntType::I64, range, span, kind)
+    opaque(checker.integer(IntType::I64, range, span, kind))
 }
 
 fn square(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
@@ -245,6 +254,9 @@ fn extreme(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         let comparison = if smallest { Comparison::Less } else { Comparison::Greater };
         let test = checker.compare(comparison, Value::Run(a.clone()), Value::Run(b.clone()), span);
         checker.flow = checker.join_flows(test.when_true, test.when_false);
+        // An unsigned comparison with a number whose range the verifier knows bounds the other one, too.
+        let opaque =
+            if smallest && a.range.low >= 0 && b.range.low >= 0 { a.opaque && b.opaque } else { a.opaque || b.opaque };
         let range = if smallest {
             Range::new(a.range.low.min(b.range.low), a.range.high.min(b.range.high))
         } else {
@@ -256,7 +268,7 @@ fn extreme(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
             _ => {
                 let kind = Typed::If { test: Box::new(test.expr), then: Box::new(a.expr), otherwise: Box::new(b.expr) };
                 match checker.integer(int, range, span, kind) {
-                    Value::Run(run) => run,
+                    Value::Run(run) => run.opaque_if(opaque),
                     other => return other,
                 }
             }
@@ -295,7 +307,7 @@ fn shift(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let int = if signed { IntType::I64 } else { IntType::U64 };
     let range = lower.range.union(higher.range);
     let kind = Typed::If { test: Box::new(test.expr), then: Box::new(lower.expr), otherwise: Box::new(higher.expr) };
-    checker.integer(int, range, span, kind)
+    opaque(checker.integer(int, range, span, kind))
 }
 
 fn bit_count(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
@@ -306,7 +318,7 @@ fn bit_count(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         return Value::literal(i128::from(value::low_bits(value).count_ones()), span);
     }
     let bits = run.int_type().map_or(64, |int| if int.signed { 64 } else { i128::from(int.bits) });
-    checker.integer(IntType::U64, Range::new(0, bits), span, Typed::BitCount(Box::new(run.expr)))
+    opaque(checker.integer(IntType::U64, Range::new(0, bits), span, Typed::BitCount(Box::new(run.expr))))
 }
 
 /// Reverses the bytes of the value's type.
@@ -326,7 +338,7 @@ fn byte_swap(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     }
     let unsigned = IntType { signed: false, ..int };
     let kind = Typed::ByteSwap { bytes: int.bytes(), value: Box::new(run.expr) };
-    let swapped = checker.integer(unsigned, Range::of(unsigned), span, kind);
+    let swapped = opaque(checker.integer(unsigned, Range::of(unsigned), span, kind));
     if int.signed { checker.cast(swapped, &DataType::Int(int), span) } else { swapped }
 }
 
@@ -363,9 +375,10 @@ impl Checker<'_> {
             ArithmeticOp::Or | ArithmeticOp::Xor => a_range.bit_or(b_range, int),
             _ => self::exact(op, a_range, b_range),
         };
+        let opaque = visible::forgets(op, &a, &b);
         let kind = Typed::Arithmetic { op, lhs: Box::new(a.expr), rhs: Box::new(b.expr) };
         let run = Run::new(typed::Expr::new(Type::Scalar(DataType::Int(int)), span, kind));
-        run.in_range(range.wrapped_to(int))
+        run.in_range(range.wrapped_to(int)).opaque_if(opaque)
     }
 
     /// A number plus a constant.

@@ -170,7 +170,10 @@ fn cursor(from: Run, bytes: typed::Expr, maximum: u32, span: Span) -> Value {
 /// The length of the packet.
 pub(super) fn length(checker: &mut Checker<'_>, context: typed::Expr, span: Span) -> Value {
     let kind = Typed::PacketLength(Box::new(context));
-    checker.integer(IntType::U64, Range::new(0, LONGEST_PACKET), span, kind)
+    match checker.integer(IntType::U64, Range::new(0, LONGEST_PACKET), span, kind) {
+        Value::Run(run) => Value::Run(run.opaque_if(true)),
+        other => other,
+    }
 }
 
 fn packet_length(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
@@ -213,6 +216,7 @@ fn advance(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
             .with_help(format!("test it first: `(if (<= n {LONGEST_STEP}) … …)`")),
         );
     }
+    let bytes = checker.visible(bytes);
     let maximum = u32::try_from(bytes.range.high).unwrap_or(0);
     cursor(from, bytes.expr, maximum, span)
 }

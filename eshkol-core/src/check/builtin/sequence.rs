@@ -448,6 +448,7 @@ impl Checker<'_> {
             );
             return None;
         }
+        let index = self.visible(index);
         let base = Box::new(array.expr);
         if let Some(constant) = index.constant() {
             let offset = u32::try_from(constant).ok()?.saturating_mul(size);
