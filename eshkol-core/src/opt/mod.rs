@@ -25,28 +25,34 @@ mod verifier_ranges;
 use crate::compile::{Endianness, Optimisation, Options};
 use crate::ir::Function;
 
-/// Runs the passes that `options` ask for.
+/// What the kernel needs to accept a program: optional headers are tested where they are found, and nothing is left that
+/// can't be reached.
+const MINIMAL: &[Pass] = &[
+    ("control_flow", |function, _| control_flow::run(function)),
+    ("thread_jumps", thread_jumps::run),
+    ("dead_code", |function, _| dead_code::run(function)),
+];
+
+/// Everything. Simpler operations first, since they decide branches; then ways that are decided, which brings together what
+/// belongs together; then what is made or stored twice.
+const FULL: &[Pass] = &[
+    ("simplify", simplify::run),
+    ("control_flow", |function, _| control_flow::run(function)),
+    ("known_tests", |function, _| known_tests::run(function)),
+    ("thread_jumps", thread_jumps::run),
+    ("control_flow", |function, _| control_flow::run(function)),
+    ("value_numbering", |function, _| value_numbering::run(function)),
+    ("memory", |function, _| memory::run(function)),
+    ("dead_stores", |function, _| dead_stores::run(function)),
+    ("dead_code", |function, _| dead_code::run(function)),
+    ("identical_blocks", |function, _| identical_blocks::run(function)),
+];
+
+/// Runs the passes that `options` ask for, until they find nothing more to do.
 pub fn optimise(function: &mut Function, options: Options) {
-    let minimal: &[Pass] = &[
-        ("control_flow", |function, _| control_flow::run(function)),
-        ("thread_jumps", thread_jumps::run),
-        ("dead_code", |function, _| dead_code::run(function)),
-    ];
-    let full: &[Pass] = &[
-        ("simplify", simplify::run),
-        ("control_flow", |function, _| control_flow::run(function)),
-        ("known_tests", |function, _| known_tests::run(function)),
-        ("thread_jumps", thread_jumps::run),
-        ("control_flow", |function, _| control_flow::run(function)),
-        ("value_numbering", |function, _| value_numbering::run(function)),
-        ("memory", |function, _| memory::run(function)),
-        ("dead_stores", |function, _| dead_stores::run(function)),
-        ("dead_code", |function, _| dead_code::run(function)),
-        ("identical_blocks", |function, _| identical_blocks::run(function)),
-    ];
     let passes = match options.optimisation {
-        Optimisation::None => minimal,
-        Optimisation::Full => full,
+        Optimisation::None => MINIMAL,
+        Optimisation::Full => FULL,
     };
     run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness);
     for _ in 0..ROUNDS {

@@ -2,7 +2,8 @@
 //!
 //! Uses that several definitions reach get them through new parameters of blocks, as in Braun et al., *Simple and Efficient
 //! Construction of Static Single Assignment Form* (2013). Parameters that turn out to be needless are left to
-//! [`crate::ir::redundant_params`].
+//! [`crate::ir::redundant_params`]. Constants and addresses that are the same everywhere get no parameter: they are made again
+//! where they are used, so that comparisons with constants and accesses to the stack are still seen to be what they are.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,6 +23,8 @@ pub(super) fn run(function: &mut Function, redefined: Vec<Redefined>) {
         cfg,
         ends: BTreeMap::new(),
         indices: BTreeMap::new(),
+        remade: BTreeMap::new(),
+        copies: BTreeMap::new(),
         types: Vec::new(),
         unfilled: VecDeque::new(),
         function,
@@ -29,6 +32,12 @@ pub(super) fn run(function: &mut Function, redefined: Vec<Redefined>) {
     for (index, redefined) in redefined.into_iter().enumerate() {
         repair.types.push(repair.function.value_type(redefined.value));
         repair.indices.insert(redefined.value, index);
+        if let ValueDef::Inst(inst) = repair.function.values.at(redefined.value).def {
+            let data = repair.function.insts.at(inst);
+            if matches!(data.op, Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::GlobalAddress { .. }) {
+                repair.remade.insert(index, data.clone());
+            }
+        }
         for (block, definition) in redefined.definitions {
             repair.ends.insert((index, block), (definition, true));
         }
@@ -45,6 +54,9 @@ struct Repair<'a> {
     /// What a value is at the end of a block, and whether that is because it is defined there.
     ends: BTreeMap<(usize, Block), (Value, bool)>,
     indices: BTreeMap<Value, usize>,
+    /// What makes values that are made again, and where they have been.
+    remade: BTreeMap<usize, InstData>,
+    copies: BTreeMap<(usize, Block), Value>,
     types: Vec<ValueType>,
     /// Parameters for which the predecessors give no arguments yet.
     unfilled: VecDeque<(usize, Block)>,
@@ -52,30 +64,54 @@ struct Repair<'a> {
 
 impl Repair<'_> {
     fn uses_in(&mut self, block: Block) {
-        for position in 0..self.function.blocks.at(block).insts.len() {
-            let Some(inst) = self.function.blocks.at(block).insts.get(position).copied() else { continue };
-            let mut op = self.function.insts.at(inst).op.clone();
-            let mut changed = false;
-            op.for_each_operand_mut(|value| changed |= self.rewrite(block, value));
-            if changed {
+        for inst in self.function.blocks.at(block).insts.clone() {
+            let mut uses = false;
+            self.function.insts.at(inst).op.for_each_operand(|value| uses |= self.indices.contains_key(&value));
+            if uses {
+                let mut op = self.function.insts.at(inst).op.clone();
+                op.for_each_operand_mut(|value| self.rewrite(block, value));
                 self.function.insts.at_mut(inst).op = op;
             }
         }
-        let mut terminator = self.function.blocks.at(block).terminator.clone();
-        let mut changed = false;
-        terminator.for_each_operand_mut(|value| changed |= self.rewrite(block, value));
-        if changed {
+        let mut uses = false;
+        self.function.blocks.at(block).terminator.for_each_operand(|value| uses |= self.indices.contains_key(&value));
+        if uses {
+            let mut terminator = self.function.blocks.at(block).terminator.clone();
+            terminator.for_each_operand_mut(|value| self.rewrite(block, value));
             self.function.blocks.at_mut(block).terminator = terminator;
         }
     }
 
-    fn rewrite(&mut self, block: Block, value: &mut Value) -> bool {
-        let Some(index) = self.indices.get(value).copied() else { return false };
-        if let Some((_, true)) = self.ends.get(&(index, block)) {
-            return false;
+    fn rewrite(&mut self, block: Block, value: &mut Value) {
+        if let Some(index) = self.indices.get(value).copied()
+            && !matches!(self.ends.get(&(index, block)), Some((_, true)))
+        {
+            *value = match self.remade.get(&index).cloned() {
+                Some(data) => self.remake(index, block, data),
+                None => self.end(index, block),
+            };
         }
-        *value = self.end(index, block);
-        true
+    }
+
+    /// The same value, made at the start of a block.
+    fn remake(&mut self, index: usize, block: Block, data: InstData) -> Value {
+        if let Some(copy) = self.copies.get(&(index, block)) {
+            return *copy;
+        }
+        let copy = self.make(index, block, data);
+        self.copies.insert((index, block), copy);
+        copy
+    }
+
+    /// An instruction at the start of a block.
+    fn make(&mut self, index: usize, block: Block, mut data: InstData) -> Value {
+        let ty = self.types.get(index).copied().unwrap_or(ValueType::Int);
+        let inst = self.function.insts.next_id();
+        let value = self.function.values.push(ValueData { ty, def: ValueDef::Inst(inst) });
+        data.result = Some(value);
+        self.function.insts.push(data);
+        self.function.blocks.at_mut(block).insts.insert(0, inst);
+        value
     }
 
     /// What the value is at the end of a block.
@@ -110,13 +146,8 @@ impl Repair<'_> {
 
     /// No definition reaches the block, so nothing uses the value: it only has to be something.
     fn undefined(&mut self, index: usize) -> Value {
-        let ty = self.types.get(index).copied().unwrap_or(ValueType::Int);
-        let inst = self.function.insts.next_id();
-        let value = self.function.values.push(ValueData { ty, def: ValueDef::Inst(inst) });
-        let span = self.function.span;
-        self.function.insts.push(InstData { op: Op::Const(0), result: Some(value), span });
-        self.function.blocks.at_mut(self.function.entry).insts.insert(0, inst);
-        value
+        let data = InstData { op: Op::Const(0), result: None, span: self.function.span };
+        self.make(index, self.function.entry, data)
     }
 
     fn fill(&mut self) {

@@ -35,14 +35,22 @@ pub(super) fn run(function: &mut Function, endianness: Endianness) -> bool {
     let size: usize = function.blocks.values().map(|block| block.insts.len() + 1).sum();
     let mut budget = 64 + 2 * size;
     let mut changed = false;
-    while let Some(plan) = find(function, endianness) {
-        let Some(rest) = budget.checked_sub(plan.edges.len() * (cost(function, plan.block) + 1)) else { break };
-        budget = rest;
-        apply(function, &plan);
+    loop {
+        let mut applied = false;
+        for plan in find(function, endianness) {
+            let cost = plan.edges.len() * (cost(function, plan.block) + 1);
+            match budget.checked_sub(cost) {
+                Some(rest) => budget = rest,
+                None => continue,
+            }
+            applied |= apply(function, &plan);
+        }
+        if !applied {
+            return changed;
+        }
         redundant_params::run(function);
         changed = true;
     }
-    changed
 }
 
 /// Edges to a block that get a copy of it.
@@ -68,12 +76,13 @@ fn cost(function: &Function, block: Block) -> usize {
     function.blocks.at(block).insts.iter().map(|inst| cost(&function.insts.at(*inst).op)).sum()
 }
 
-fn find(function: &Function, endianness: Endianness) -> Option<Plan> {
+/// What can be done. What is said of an edge stays true while other plans are applied, as long as the edge is there.
+fn find(function: &Function, endianness: Endianness) -> Vec<Plan> {
     let cfg = Cfg::new(function);
     let dominators = Dominators::new(function, &cfg);
     let facts = Facts::new(function, &cfg, &dominators);
     let search = Search { function, cfg: &cfg, dominators: &dominators, facts: &facts, endianness };
-    cfg.reverse_post_order().iter().find_map(|block| search.plan(*block))
+    cfg.reverse_post_order().iter().filter_map(|block| search.plan(*block)).collect()
 }
 
 struct Search<'a> {
@@ -197,7 +206,16 @@ fn get(known: &BTreeMap<Value, Known>, value: Value) -> Known {
     known.get(&value).copied().unwrap_or(Known::Value(value))
 }
 
-fn apply(function: &mut Function, plan: &Plan) {
+/// Whether any of the edges was still there.
+fn apply(function: &mut Function, plan: &Plan) -> bool {
+    let is_there = |edge: &&Edge| {
+        let target = function.blocks.at(edge.from).terminator.targets().nth(edge.way);
+        target.is_some_and(|target| target.block == plan.block)
+    };
+    let edges: Vec<&Edge> = plan.edges.iter().filter(is_there).collect();
+    if edges.is_empty() {
+        return false;
+    }
     let data = function.blocks.at(plan.block).clone();
     let made = data.insts.iter().filter_map(|inst| function.insts.at(*inst).result);
     let values: Vec<Value> = data.params.iter().copied().chain(made).collect();
@@ -205,7 +223,7 @@ fn apply(function: &mut Function, plan: &Plan) {
         .iter()
         .map(|value| Redefined { value: *value, definitions: BTreeMap::from([(plan.block, *value)]) })
         .collect();
-    for edge in &plan.edges {
+    for edge in edges {
         let (place, copies) = copy(function, &data, edge);
         for redefined in &mut redefined {
             if let Some(copy) = copies.get(&redefined.value) {
@@ -214,6 +232,7 @@ fn apply(function: &mut Function, plan: &Plan) {
         }
     }
     ssa_repair::run(function, redefined);
+    true
 }
 
 /// Copies a block onto an edge: to the end of the block where the edge begins, or, if another edge begins there, too, to a new

@@ -203,6 +203,6 @@ mod tests {
 
     #[test]
     fn nothing_else_changes() {
-        differential_on(0..400, |function, _| run(function));
+        differential_on(0..300, |function, _| run(function));
     }
 }

@@ -281,8 +281,8 @@ fn what_the_verifier_needs_stays() {
 
 #[test]
 fn nothing_else_changes() {
-    differential_on(0..600, run);
-    differential_on(600..1000, |function, endianness| {
+    differential_on(0..300, run);
+    differential_on(300..500, |function, endianness| {
         let mut changed = false;
         for _ in 0..4 {
             changed |= run(function, endianness) | control_flow::run(function) | dead_code::run(function);
