@@ -494,6 +494,7 @@ impl Checker<'_> {
     fn after_assignment(&mut self, local: LocalId, expr: &typed::Expr, range: Range) {
         let full = super::value::full_range(&self.function.locals.at(local).ty);
         self.flow.ranges.insert(local, if range.within(full) { range } else { full });
+        self.flow.nonzero.remove(&local);
         match &expr.kind {
             Typed::Some(_) => self.flow.present.insert(local),
             _ => match local_of(expr) {

@@ -17,6 +17,8 @@ pub(super) struct Flow {
     pub(super) reachable: bool,
     /// Of integer locals.
     pub(super) ranges: BTreeMap<LocalId, Range>,
+    /// Integer locals that are not zero, though their range may say that they could be: it has no holes.
+    pub(super) nonzero: BTreeSet<LocalId>,
     /// Optional locals that are known to be there.
     pub(super) present: BTreeSet<LocalId>,
     /// Locals whose range the kernel's verifier has learnt from a comparison.
@@ -31,6 +33,7 @@ impl Flow {
         Self {
             reachable: true,
             ranges: BTreeMap::new(),
+            nonzero: BTreeSet::new(),
             present: BTreeSet::new(),
             visible: BTreeSet::new(),
             epoch: Epoch(0),
@@ -52,6 +55,11 @@ impl Flow {
         self.ranges.insert(local, refined);
     }
 
+    /// Whether a local is known not to be zero.
+    pub(super) fn excludes_zero(&self, local: LocalId) -> bool {
+        self.nonzero.contains(&local) || self.ranges.get(&local).is_some_and(|range| !range.contains(0))
+    }
+
     /// What holds after either of two ways. `moved` makes the epoch of a packet that moved on one of them only.
     pub(super) fn join(self, other: Self, moved: impl FnOnce(Epoch, Epoch) -> Epoch) -> Self {
         if !self.reachable {
@@ -66,8 +74,10 @@ impl Flow {
             .iter()
             .filter_map(|(local, range)| Some((*local, range.union(*other.ranges.get(local)?))))
             .collect();
+        let tested = |local: &LocalId| self.excludes_zero(*local) && other.excludes_zero(*local);
+        let nonzero = self.ranges.keys().copied().filter(tested).collect();
         let present = self.present.intersection(&other.present).copied().collect();
         let visible = self.visible.intersection(&other.visible).copied().collect();
-        Self { reachable: true, ranges, present, visible, epoch }
+        Self { reachable: true, ranges, nonzero, present, visible, epoch }
     }
 }

@@ -185,6 +185,7 @@ impl Checker<'_> {
                 for (local, information) in self.function.locals.iter() {
                     if information.mutated {
                         flow.present.remove(&local);
+                        flow.nonzero.remove(&local);
                         if flow.ranges.contains_key(&local) {
                             flow.ranges.insert(local, full_range(&information.ty));
                         }

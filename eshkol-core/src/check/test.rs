@@ -378,6 +378,9 @@ impl Checker<'_> {
             let (holds, fails) = comparison.narrow(range, by);
             narrow(&mut test.when_true, local, holds, range, signed);
             narrow(&mut test.when_false, local, fails, range, signed);
+            if comparison == Comparison::Equal && by.single() == Some(0) {
+                test.when_false.nonzero.insert(local);
+            }
         }
         match decided {
             Some(true) => test.when_false.reachable = false,

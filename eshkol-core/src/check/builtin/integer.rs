@@ -1,6 +1,6 @@
 //! Integers: arithmetic, bits, and what is known of the results.
 
-use super::super::checker::Checker;
+use super::super::checker::{Checker, local_of};
 use super::super::range::Range;
 use super::super::test::Comparison;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, Type};
@@ -146,7 +146,8 @@ fn divide(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 }
 
 fn divisor_is_not_zero(checker: &mut Checker<'_>, divisor: &Run) -> bool {
-    if !divisor.range.contains(0) || !checker.flow.reachable {
+    let tested = local_of(&divisor.expr).is_some_and(|local| checker.flow.excludes_zero(local));
+    if tested || !divisor.range.contains(0) || !checker.flow.reachable {
         return true;
     }
     let span = divisor.expr.span;
