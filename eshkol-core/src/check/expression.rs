@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::checker::{Checker, Pending, Position, local_of};
 use super::declare::Declared;
 use super::flow::Flow;
+use super::or;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, Place, RefTarget, RefType, Region, Type};
 use super::types::DataType;
@@ -44,6 +45,10 @@ impl Checker<'_> {
 
     fn check_form(&mut self, expr: &Expr, position: Position) -> Value {
         let span = expr.span;
+        if let Some((one, other)) = or::sides(expr).filter(|(one, _)| or::is_truth(one)) {
+            let yes = Expr { span: one.span, kind: ExprKind::Bool(true) };
+            return self.check_if(one, &yes, other, position, span);
+        }
         match &expr.kind {
             ExprKind::Integer(value) => Value::literal(*value, span),
             ExprKind::Float(text) => self.report(

@@ -12,6 +12,7 @@ mod entry;
 mod expression;
 mod flow;
 mod loops;
+mod or;
 mod print;
 mod range;
 mod test;

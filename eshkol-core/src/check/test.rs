@@ -2,6 +2,7 @@
 
 use super::checker::{Checker, Position, local_of};
 use super::flow::Flow;
+use super::or;
 use super::range::Range;
 use super::typed::{self, CompareOp, ExprKind as Typed, LocalId, Type};
 use super::types::{DataType, IntType};
@@ -119,6 +120,15 @@ impl Checker<'_> {
     fn test_form(&mut self, expr: &Expr) -> Test {
         if !self.spend(expr.span) {
             return self.decided(true, expr.span);
+        }
+        if let Some((a, b)) = or::sides(expr) {
+            let a = self.test(a);
+            self.flow = a.when_false;
+            let b = self.test(b);
+            let when_true = self.join_flows(a.when_true, b.when_true);
+            let yes = Box::new(boolean(expr.span, Typed::Constant(1)));
+            let kind = Typed::If { test: Box::new(a.expr), then: yes, otherwise: Box::new(b.expr) };
+            return Test { expr: boolean(expr.span, kind), when_true, when_false: b.when_false };
         }
         match &expr.kind {
             ExprKind::If(a, b, c) => {
