@@ -426,7 +426,12 @@ impl Checker<'_> {
     /// By how much a value differs from a loop variable.
     fn step(&self, run: &Run, local: LocalId) -> Option<(i128, Range)> {
         let range = self.flow.ranges.get(&local).copied()?;
-        let (op, lhs, rhs) = match &run.expr.kind {
+        let sum = match &run.expr.kind {
+            // Whether it wraps in the variable's own type is seen to where rounds are counted.
+            Typed::Cast(inner) if run.expr.ty == self.function.locals.at(local).ty => inner,
+            _ => &run.expr,
+        };
+        let (op, lhs, rhs) = match &sum.kind {
             Typed::Arithmetic { op, lhs, rhs } => (*op, lhs, rhs),
             _ => return None,
         };
