@@ -1,0 +1,10 @@
+//! The language, by cases: one idea a file, the expectation in the file.
+//!
+//! `pass/*.esh` are compiled for old and new kernels, with and without optimisation, loaded into the kernel and run; `fail/*.esh` are refused at the
+//! places they say. `ESHKOL_CASE=text` runs only the files whose names hold the text. What a file may say is in [`case`].
+
+mod case;
+mod fail;
+mod kernel;
+mod packet;
+mod pass;

@@ -1,0 +1,179 @@
+//! Cases that compile, load and give what they say.
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use eshkol_core::bpf::disassemble;
+use eshkol_core::diagnostic::render::{Style, render};
+use eshkol_core::{Endianness, Optimisation, Options};
+use eshkol_test_support::{Privilege, require_root};
+
+use crate::case::{self, Case, Compiled, GIVEN, RESULT, Run, SMALL_PACKET};
+use crate::kernel::Loaded;
+use crate::packet;
+
+/// The kernels that cases are compiled for: one for each instruction set.
+const KERNELS: [&str; 3] = ["4.18", "5.10", "6.12"];
+
+fn version(text: &str) -> (u32, u32) {
+    let (major, minor) = text.split_once('.').unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
+fn kernels(case: &Case) -> Vec<&str> {
+    match &case.min_kernel {
+        _ if case.is_unit() => vec![KERNELS[1]],
+        None => KERNELS.to_vec(),
+        Some(oldest) => {
+            let newer = KERNELS.into_iter().filter(|kernel| version(kernel) > version(oldest));
+            std::iter::once(oldest.as_str()).chain(newer).collect()
+        }
+    }
+}
+
+fn options(optimisation: Optimisation) -> Options {
+    let endianness = if cfg!(target_endian = "big") { Endianness::Big } else { Endianness::Little };
+    Options { endianness, optimisation }
+}
+
+/// Does `work` to each case, on all CPUs, and collects what is wrong with them.
+fn check_all(work: impl Fn(&Case) -> Result<(), String> + Sync) {
+    let cases = case::all("pass");
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(failure) = work(case) {
+                        failures.lock().unwrap().push(format!("{}: {failure}", case.name));
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), cases.len(), failures.join("\n\n"));
+}
+
+fn drawn(compiled: &Compiled) -> String {
+    let mut text = String::new();
+    for diagnostic in &compiled.compilation.diagnostics {
+        let _ = writeln!(text, "{}", render(diagnostic, &compiled.sources, Style::Plain));
+    }
+    text
+}
+
+#[test]
+fn every_case_gives_what_it_says() {
+    let run = require_root() == Privilege::Granted;
+    check_all(|case| {
+        for kernel in kernels(case) {
+            for optimisation in [Optimisation::None, Optimisation::Full] {
+                check(case, kernel, optimisation, run)
+                    .map_err(|failure| format!("for {kernel}, optimisation {optimisation:?}: {failure}"))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+fn check(case: &Case, kernel: &str, optimisation: Optimisation, run: bool) -> Result<(), String> {
+    let compiled = case::compile_text("pass", &case.name, &case.unit(kernel), options(optimisation));
+    let unlike = compiled.unlike(&case.messages);
+    if !unlike.is_empty() {
+        return Err(format!("{}\n{}", unlike.join("\n"), drawn(&compiled)));
+    }
+    let Some(output) = &compiled.compilation.output else { return Err("nothing comes out".to_owned()) };
+    if !run {
+        return Ok(());
+    }
+    let program = output.programs.first().ok_or("there is no program")?;
+    let loaded = Loaded::load(&output.object, &program.name)
+        .map_err(|error| format!("the kernel refuses it: {}\n{}", ends(&error), disassemble(program)))?;
+    for entry in &case.fill {
+        loaded.update(&entry.map, &entry.key, entry.value.as_deref().unwrap_or_default())?;
+    }
+    for (number, run) in (1..).zip(&case.runs) {
+        check_run(case, &loaded, run).map_err(|failure| format!("run {number}: {failure}"))?;
+    }
+    Ok(())
+}
+
+/// The first and the last lines of a long text.
+fn ends(text: &str) -> String {
+    const KEPT: usize = 12;
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.len().checked_sub(2 * KEPT) {
+        Some(left_out @ 1..) => {
+            let (first, last) = (lines[..KEPT].join("\n"), lines[KEPT + left_out..].join("\n"));
+            format!("{first}\n… {left_out} lines …\n{last}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn check_run(case: &Case, loaded: &Loaded, run: &Run) -> Result<(), String> {
+    for (index, (_, bits)) in (0_u32..).zip(&run.given) {
+        loaded.update(GIVEN, &index.to_ne_bytes(), &bits.to_ne_bytes())?;
+    }
+    let outcome = loaded.run(&packet::build(run.packet.as_deref().unwrap_or(SMALL_PACKET)))?;
+    let verdict = match outcome.verdict {
+        0 => "xdp-aborted",
+        1 => "xdp-drop",
+        2 => "xdp-pass",
+        3 => "xdp-tx",
+        4 => "xdp-redirect",
+        _ => "another",
+    };
+    let expected = run.verdict.as_deref().or((!case.is_unit()).then_some("xdp-pass"));
+    if let Some(expected) = expected.filter(|expected| *expected != verdict) {
+        return Err(format!("decides {verdict} ({}), and not {expected}", outcome.verdict));
+    }
+    if let Some(expected) = run.returns {
+        let size = if case.gives_boolean() { 1 } else { 8 };
+        let bytes = loaded.lookup(RESULT, &[0; 4], size)?.ok_or("the result is not there")?;
+        let given = match <[u8; 8]>::try_from(bytes.as_slice()) {
+            Ok(word) => u64::from_ne_bytes(word),
+            Err(_) => bytes[0].into(),
+        };
+        if given != expected {
+            return Err(format!(
+                "gives {given} ({given:#x}, {}), and not {expected} ({expected:#x})",
+                given.cast_signed()
+            ));
+        }
+    }
+    if let Some(leaves) = &run.leaves {
+        let expected = packet::build(leaves);
+        if outcome.packet != expected {
+            return Err(format!("leaves the packet\n{:02x?}, and not\n{expected:02x?}", outcome.packet));
+        }
+    }
+    for entry in &run.maps {
+        let size = entry.value.as_ref().map_or(8, Vec::len);
+        let given = loaded.lookup(&entry.map, &entry.key, size)?;
+        if given != entry.value {
+            return Err(format!(
+                "`{}` has {given:02x?} at {:02x?}, and not {:02x?}",
+                entry.map, entry.key, entry.value
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_same_text_gives_the_same_bytes() {
+    check_all(|case| {
+        let kernel = kernels(case)[0];
+        let object = || {
+            let compiled = case::compile_text("pass", &case.name, &case.unit(kernel), Options::default());
+            compiled.compilation.output.map(|output| output.object)
+        };
+        if object() == object() { Ok(()) } else { Err("two compilations give different bytes".to_owned()) }
+    });
+}
