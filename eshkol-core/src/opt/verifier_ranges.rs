@@ -1,5 +1,5 @@
-//! Numbers of which the kernel's verifier needs to know the range: those that are added to a pointer or given to a call, and all they are
-//! computed from.
+//! Numbers of which the kernel's verifier needs to know the range: those that are added to a pointer, given to a call or carried
+//! from one round of a loop to the next, and all they are computed from.
 //!
 //! The verifier follows ranges through registers, and learns from comparisons of the very register it follows. So of
 //! these numbers a pass may remove a mask only where the verifier itself knows that it does nothing, and may look through
@@ -25,6 +25,12 @@ impl VerifierRanges {
                     }
                     Op::CallHelper { arguments, .. } | Op::CallFunction { arguments, .. } => work.extend(arguments),
                     _ => {}
+                }
+            }
+            // It follows each round, and ends when one of these numbers must have reached its bound.
+            for target in function.blocks.at(*block).terminator.targets() {
+                if cfg.position(target.block) <= cfg.position(*block) {
+                    work.extend(&function.blocks.at(target.block).params);
                 }
             }
         }

@@ -57,6 +57,11 @@ impl Simplifier<'_> {
             return self.comparison_of_32_bits(comparison);
         }
         let Some(number) = self.number(rhs) else { return self.comparison_of_two(comparison) };
+        // The verifier learns from the comparison of the very number whose range it needs; before Linux 6.8 it learns nothing from
+        // a number not being 0.
+        if self.ranges.matter(lhs) {
+            return None;
+        }
         match (condition, number) {
             (Condition::Below, 1) | (Condition::BelowEqual, 0) => {
                 let zero = self.constant(0);
@@ -67,10 +72,6 @@ impl Simplifier<'_> {
                 return Some(Comparison { condition: Condition::NotEqual, rhs: zero, ..comparison });
             }
             _ => {}
-        }
-        // The verifier learns from the comparison of the very number whose range it needs.
-        if self.ranges.matter(lhs) {
-            return None;
         }
         match condition {
             Condition::Equal | Condition::NotEqual => self.equality(comparison, number),
