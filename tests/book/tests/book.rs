@@ -133,6 +133,12 @@ fn the_readme_compiles_and_its_error_is_real() {
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     let (code, message) = message.split_once(": ").unwrap();
     assert!(readme.contains(&format!("error: [{code}] {message}\n")), "{message}");
+    // The place that it shows is the one in the example, as a file of its own.
+    let program =
+        readme.split("```rust,no_run\n").nth(1).unwrap().replace(test, "(map-lookup blocklist (ipv4-src ip))");
+    let (line, text) = program.lines().enumerate().find(|(_, line)| line.contains("(map-lookup")).unwrap();
+    let column = text.find("ip))").unwrap() + 1;
+    assert!(readme.contains(&format!("--> src/main.rs:{}:{column}\n", line + 1)), "{}:{column}", line + 1);
 }
 
 /// Messages whose page has an example that is only a part of what gives them, or none.
