@@ -292,7 +292,7 @@ impl Checker<'_> {
 
     /// Notes that a procedure is being looked into.
     pub(super) fn enter<T>(&mut self, lambda: &Rc<Lambda>, call: Span, inner: impl FnOnce(&mut Self) -> T) -> T {
-        self.frames.push(Frame { lambda: lambda.clone(), call });
+        self.frames.push(Frame { lambda: lambda.clone(), closed_over: None, call });
         let result = inner(self);
         self.frames.pop();
         result
@@ -331,11 +331,17 @@ impl Checker<'_> {
     }
 
     fn recursion_ends(&mut self, lambda: &Rc<Lambda>, values: &[Value], span: Span) -> bool {
-        // The call itself has put a frame.
-        let depth = self.frames.iter().filter(|frame| Rc::ptr_eq(&frame.lambda, lambda)).count();
+        // The call itself has put a frame. Closures of one `lambda` over different variables are different procedures.
+        let environment = self.environment.clone();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.closed_over = Some(environment.clone());
+        }
+        let of_lambda = self.frames.iter().filter(|frame| Rc::ptr_eq(&frame.lambda, lambda));
+        let is_same = |frame: &&Frame| frame.closed_over.as_ref().is_none_or(|other| other.is_same(&environment));
+        let (all, depth) = (of_lambda.clone().count(), of_lambda.filter(is_same).count());
         let counts = values.iter().any(|value| matches!(value, Value::Run(run) if run.constant().is_some()))
             || values.iter().any(|value| matches!(value, Value::Static(Static::List(_), _)));
-        if depth <= 1 || (counts && depth <= RECURSION_LIMIT) {
+        if all <= RECURSION_LIMIT && (counts || depth <= 1) {
             return true;
         }
         let name = lambda.name.as_ref().map_or_else(|| "this procedure".to_owned(), |name| format!("`{}`", name.name));

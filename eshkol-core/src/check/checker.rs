@@ -94,6 +94,8 @@ pub(super) struct FunctionState {
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
     pub(super) lambda: Rc<Lambda>,
+    /// What the procedure closes over, once its parameters are bound.
+    pub(super) closed_over: Option<Environment>,
     pub(super) call: Span,
 }
 

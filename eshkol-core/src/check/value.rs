@@ -117,6 +117,15 @@ impl Environment {
         Self(Some(Rc::new(Scope { variable, meaning, outer: self.clone() })))
     }
 
+    /// Whether both are one scope, and not only alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// What a variable stands for.
     pub(super) fn get(&self, variable: VarId) -> Option<&Meaning> {
         let mut next = self;
