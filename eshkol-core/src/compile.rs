@@ -3,7 +3,7 @@
 use crate::bindings;
 use crate::bpf;
 use crate::check::{self, typed};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
 use crate::expand::{self, IncludeLoader};
 use crate::lower;
 use crate::object;
@@ -123,6 +123,10 @@ fn check_into(
     diagnostics: &mut Diagnostics,
 ) -> Option<typed::Unit> {
     let forms = expand::expand(sources, source, includes, diagnostics);
+    // What is missing in a text that ends too early would be reported again and again.
+    if diagnostics.iter().any(|diagnostic| catalogue::ends_too_early(diagnostic.code)) {
+        return None;
+    }
     let unit = check::check(&forms, sources, diagnostics)?;
     bindings::check_names(&unit, diagnostics);
     (!diagnostics.has_errors()).then_some(unit)

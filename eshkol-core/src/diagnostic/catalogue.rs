@@ -97,6 +97,11 @@ const fn entry(entry: &'static Entry) -> Code {
     Code(entry)
 }
 
+/// Whether a text with this error ends, or some of its lists do, elsewhere than was meant.
+pub(crate) fn ends_too_early(code: Code) -> bool {
+    [UNCLOSED_LIST, STRAY_CLOSER, WRONG_CLOSER, UNTERMINATED_STRING, UNTERMINATED_COMMENT].contains(&code)
+}
+
 /// Every code, by number.
 pub fn all() -> Vec<Code> {
     let mut codes: Vec<Code> = [
