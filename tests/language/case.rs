@@ -151,6 +151,7 @@ pub(crate) fn compile_text(directory: &str, name: &str, text: &str, options: Opt
     let mut sources = Sources::new();
     let source = sources.add(format!("{name}.esh"), text);
     let mut files = Files::new(|path| fs::read(path), cases(directory));
+    files.know(&format!("{name}.esh"), &cases(directory).join(format!("{name}.esh")));
     let compilation = compile(&mut sources, source, &mut files, options);
     Compiled { sources, source, compilation }
 }

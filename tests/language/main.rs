@@ -4,6 +4,7 @@
 //! places they say. `ESHKOL_CASE=text` runs only the files whose names hold the text. What a file may say is in [`case`].
 
 mod case;
+mod catalogue;
 mod fail;
 mod kernel;
 mod packet;
