@@ -62,6 +62,6 @@ pub enum RelocationTarget {
     Map(MapId),
     /// `ld_imm64`: an address in a data section. `offset` is from the start of the section.
     Global { section: GlobalSection, offset: u32 },
-    /// `call` of a function of the unit.
+    /// `call` of a function of the unit, or `ld_imm64` of its address.
     Function(FunctionId),
 }

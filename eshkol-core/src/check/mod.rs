@@ -4,6 +4,7 @@
 pub mod address;
 pub mod builtin;
 mod call;
+mod callback;
 mod checker;
 pub mod constant;
 mod convert;
@@ -11,8 +12,10 @@ pub mod declare;
 mod entry;
 mod expression;
 mod flow;
+mod functions;
 mod loops;
 mod or;
+mod parts;
 mod print;
 mod range;
 mod test;
@@ -54,6 +57,7 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
     if diagnostics.has_errors() {
         return None;
     }
+    let functions = functions::keep_called(&mut programs, functions.arena);
     Some(typed::Unit {
         name: declarations.name.name,
         name_span: declarations.name.span,
@@ -64,6 +68,6 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         maps: declarations.maps,
         globals: declarations.globals,
         programs,
-        functions: functions.arena,
+        functions,
     })
 }

@@ -316,7 +316,7 @@ pub enum ExprKind {
     /// The absent optional.
     Absent,
 
-    /// Reads a scalar, IPv6 or MAC address.
+    /// Reads a scalar, IPv6 or MAC address; or, as a native 64-bit number, a reference that was stored as one.
     Load { place: Place, storage: Storage },
     /// Writes a scalar, IPv6 or MAC address (low bits). For a bit field, the other bits stay. Gives no value.
     Store { place: Place, storage: Storage, value: Box<Expr> },
@@ -388,6 +388,8 @@ pub enum Argument {
     Map(MapId),
     /// The address of stack memory that holds this scalar.
     Spilled(Storage, Expr),
+    /// A function of the unit that the helper calls.
+    Callback(FunctionId),
 }
 
 /// 64-bit arithmetic.

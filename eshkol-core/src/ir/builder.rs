@@ -350,6 +350,11 @@ impl FunctionBuilder {
         self.append_value(Op::Map(map), ValueType::Map, span)
     }
 
+    /// A function, for a helper that calls it.
+    pub fn function_address(&mut self, function: FunctionId, span: Span) -> Value {
+        self.append_value(Op::FunctionAddress(function), ValueType::Function, span)
+    }
+
     /// An address in a data section.
     pub fn global_address(&mut self, section: GlobalSection, offset: u32, span: Span) -> Value {
         self.append_value(Op::GlobalAddress { section, offset }, ValueType::Global, span)

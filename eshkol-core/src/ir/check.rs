@@ -174,6 +174,7 @@ impl Checker<'_> {
             Op::SlotAddress(slot) if self.function.slots.get(*slot).is_none() => Err(format!("there is no {slot}")),
             Op::SlotAddress(_) => gives(ValueType::Stack),
             Op::Map(_) => gives(ValueType::Map),
+            Op::FunctionAddress(_) => gives(ValueType::Function),
             Op::GlobalAddress { .. } => gives(ValueType::Global),
             Op::CallHelper { arguments, .. } | Op::CallFunction { arguments, .. } if arguments.len() > 5 => {
                 Err("more than five arguments".to_owned())
@@ -186,12 +187,12 @@ impl Checker<'_> {
 
     /// The type that arithmetic gives.
     fn sum(&self, op: ArithmeticOp, width: Width, lhs: Value, rhs: Value) -> Result<ValueType, String> {
-        use ValueType::{Context, Int, Map, Packet, PacketEnd};
+        use ValueType::{Context, Function, Int, Map, Packet, PacketEnd};
         let (lhs, rhs) = (self.ty(lhs), self.ty(rhs));
         match (op, width, lhs, rhs) {
             (_, _, Int, Int) => Ok(Int),
             (ArithmeticOp::Sub, Width::W64, PacketEnd, Packet) => Ok(Int),
-            (ArithmeticOp::Add | ArithmeticOp::Sub, Width::W64, Context | Map | PacketEnd, _) => {
+            (ArithmeticOp::Add | ArithmeticOp::Sub, Width::W64, Context | Map | Function | PacketEnd, _) => {
                 Err(format!("{lhs} takes no part in sums"))
             }
             (ArithmeticOp::Add | ArithmeticOp::Sub, Width::W64, ty, Int) => Ok(ty),
@@ -212,7 +213,7 @@ impl Checker<'_> {
 
     fn access(&self, size: MemorySize, base: Value, offset: i32) -> Result<(), String> {
         match self.ty(base) {
-            ty @ (ValueType::Int | ValueType::Map | ValueType::PacketEnd) => {
+            ty @ (ValueType::Int | ValueType::Map | ValueType::Function | ValueType::PacketEnd) => {
                 return Err(format!("{base} is {ty}, through which no memory can be reached"));
             }
             ValueType::Stack => {}

@@ -70,6 +70,8 @@ pub enum ValueType {
     PacketEnd,
     /// A map itself.
     Map,
+    /// A function of the unit, as helpers that call it take it.
+    Function,
     /// An address in a global data section.
     Global,
     /// An address in a ring buffer record, or null.
@@ -187,6 +189,8 @@ pub enum Op {
     SlotAddress(Slot),
     /// A map, as helpers take it.
     Map(MapId),
+    /// A function of the unit, as helpers that call it take it.
+    FunctionAddress(FunctionId),
     /// An address in a global data section.
     GlobalAddress { section: GlobalSection, offset: u32 },
     /// A helper of the kernel: at most five arguments. May read and write all memory whose address it is given.

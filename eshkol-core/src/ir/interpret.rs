@@ -152,6 +152,7 @@ impl Machine<'_> {
             }
             Op::SlotAddress(slot) => STACK + 0x1000 * slot.index() as u64,
             Op::Map(map) => MAPS + map.index() as u64,
+            Op::FunctionAddress(function) => MAPS + 0x1000 + function.index() as u64,
             Op::GlobalAddress { section, offset } => {
                 let section = match section {
                     GlobalSection::Rodata => 0,
@@ -218,7 +219,7 @@ impl Machine<'_> {
 
     fn is_pointer(&self, value: Value) -> bool {
         let ty = self.function.value_type(value);
-        !matches!(ty, ValueType::Int | ValueType::Map | ValueType::PacketEnd | ValueType::Context)
+        !matches!(ty, ValueType::Int | ValueType::Map | ValueType::Function | ValueType::PacketEnd | ValueType::Context)
             && self.get(value) != 0
     }
 

@@ -11,6 +11,7 @@ pub(super) const TYPES: &[(ValueType, &str)] = &[
     (ValueType::Packet, "packet"),
     (ValueType::PacketEnd, "packet-end"),
     (ValueType::Map, "map"),
+    (ValueType::Function, "function"),
     (ValueType::Global, "global"),
     (ValueType::RingBuffer, "ring-buffer"),
     (ValueType::Memory, "memory"),

@@ -6,7 +6,11 @@ impl Op {
     /// Calls `visit` with every value used, in order.
     pub fn for_each_operand(&self, mut visit: impl FnMut(Value)) {
         match self {
-            Self::Const(_) | Self::SlotAddress(_) | Self::Map(_) | Self::GlobalAddress { .. } => {}
+            Self::Const(_)
+            | Self::SlotAddress(_)
+            | Self::Map(_)
+            | Self::FunctionAddress(_)
+            | Self::GlobalAddress { .. } => {}
             Self::Unary(_, value) | Self::Load { base: value, .. } => visit(*value),
             Self::Binary(_, _, first, second)
             | Self::Store { base: first, value: second, .. }
@@ -28,7 +32,11 @@ impl Op {
     /// Calls `visit` with every place that holds a used value, in order.
     pub fn for_each_operand_mut(&mut self, mut visit: impl FnMut(&mut Value)) {
         match self {
-            Self::Const(_) | Self::SlotAddress(_) | Self::Map(_) | Self::GlobalAddress { .. } => {}
+            Self::Const(_)
+            | Self::SlotAddress(_)
+            | Self::Map(_)
+            | Self::FunctionAddress(_)
+            | Self::GlobalAddress { .. } => {}
             Self::Unary(_, value) | Self::Load { base: value, .. } => visit(value),
             Self::Binary(_, _, first, second)
             | Self::Store { base: first, value: second, .. }
@@ -55,6 +63,7 @@ impl Op {
             | Self::Unary(..)
             | Self::SlotAddress(_)
             | Self::Map(_)
+            | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => true,
             Self::Load { .. }
             | Self::Store { .. }

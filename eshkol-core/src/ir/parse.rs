@@ -280,6 +280,7 @@ impl Parser {
             "const" => Ok(Op::Const(words.number()?)),
             "slot" => Ok(Op::SlotAddress(Slot::new(words.id("s")? as usize))),
             "map" => Ok(Op::Map(Id::new(words.id("map")? as usize))),
+            "function" => Ok(Op::FunctionAddress(Id::new(words.id("fn")? as usize))),
             "global" => {
                 let section = words.of(SECTIONS, "a section")?;
                 words.expect("+")?;
@@ -429,11 +430,12 @@ b0(v0: context, v1):
   v14 = atomic-exchange.8 v13 + 8, v1
   v15 = compare-exchange.4 v13 + 8, v1, v9
   v16 = call fn2()
+  v17: function = function fn1
   branch above v5, v3 -> b1, b2(v16, v9)
 b1:
   branch bits-set.32 v1, v4 -> b1, b2(v4, v4)
-b2(v17, v18):
-  return v17
+b2(v18, v19):
+  return v18
 }
 "#;
 

@@ -136,6 +136,7 @@ impl fmt::Display for Op {
             }
             Self::SlotAddress(slot) => write!(f, "slot {slot}"),
             Self::Map(map) => write!(f, "map {map}"),
+            Self::FunctionAddress(function) => write!(f, "function {function}"),
             Self::GlobalAddress { section, offset } => write!(f, "global {} + {offset}", name(SECTIONS, *section)),
             Self::CallHelper { helper, arguments } => write!(f, "helper {}{}", helper.0, Arguments(arguments)),
             Self::CallFunction { function, arguments } => write!(f, "call {function}{}", Arguments(arguments)),

@@ -83,6 +83,10 @@ pub enum ArgumentKind {
     IntInOut(IntType),
     /// A number in memory that the helper writes.
     IntOut(IntType),
+    /// A function that the helper calls.
+    Callback,
+    /// Stack memory that the function it calls is given, which may read and write it, or 0 for none.
+    CallbackContext,
     /// Bytes of the memory before: a number, not 0.
     Size,
     /// Bytes of the memory before: a number that may be 0.

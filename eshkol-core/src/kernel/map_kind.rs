@@ -277,6 +277,15 @@ impl MapKind {
         self.facts().delete.is_some()
     }
 
+    /// Whether programs may go through its elements, since 5.13 (those with a `map_for_each_callback` in `kernel/bpf/hashtab.c` and
+    /// `kernel/bpf/arraymap.c`).
+    pub fn has_for_each(self) -> bool {
+        matches!(
+            self,
+            Self::Hash | Self::Array | Self::PerCpuHash | Self::PerCpuArray | Self::LruHash | Self::LruPerCpuHash
+        )
+    }
+
     /// Whether `(redirect map key)` takes it.
     pub fn has_redirect(self) -> bool {
         self.facts().redirect.is_some()

@@ -11,6 +11,7 @@ use crate::source::Span;
 enum Evaluated {
     Word(Value),
     Map(MapId),
+    Callback(FunctionId),
     Spilled(Storage, Words, Span),
 }
 
@@ -23,6 +24,7 @@ impl FunctionLowering<'_> {
             .map(|argument| match argument {
                 Argument::Value(value) => Evaluated::Word(self.word(value)),
                 Argument::Map(map) => Evaluated::Map(*map),
+                Argument::Callback(function) => Evaluated::Callback(*function),
                 Argument::Spilled(storage, value) => Evaluated::Spilled(*storage, self.words(value), value.span),
             })
             .collect();
@@ -31,6 +33,7 @@ impl FunctionLowering<'_> {
             .map(|evaluated| match evaluated {
                 Evaluated::Word(word) => word,
                 Evaluated::Map(map) => self.builder.map(map, span),
+                Evaluated::Callback(function) => self.builder.function_address(function, span),
                 Evaluated::Spilled(storage, words, span) => self.spill(storage, &words, span),
             })
             .collect();

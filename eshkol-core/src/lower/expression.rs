@@ -91,7 +91,18 @@ impl FunctionLowering<'_> {
 
             ExprKind::Load { place, storage } => {
                 let address = self.place(place, span);
-                self.load(address, *storage, span)
+                match self.word_types(&expression.ty).as_slice() {
+                    [ty] if *ty != ValueType::Int => {
+                        vec![self.builder.load_as(
+                            *ty,
+                            MemorySize::B8,
+                            address.base,
+                            address.instruction_offset(),
+                            span,
+                        )]
+                    }
+                    _ => self.load(address, *storage, span),
+                }
             }
             ExprKind::Store { place, storage, value } => {
                 let address = self.place(place, span);

@@ -209,7 +209,9 @@ impl<'a> Facts<'a> {
     /// Whether a pointer is never null because of what makes it.
     fn is_present(&self, value: Value) -> bool {
         match self.function.defining_op(value) {
-            Some(Op::Binary(..) | Op::SlotAddress(_) | Op::Map(_) | Op::GlobalAddress { .. }) => true,
+            Some(
+                Op::Binary(..) | Op::SlotAddress(_) | Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. },
+            ) => true,
             Some(Op::Load { .. }) => {
                 matches!(self.function.value_type(value), ValueType::Packet | ValueType::PacketEnd)
             }

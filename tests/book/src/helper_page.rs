@@ -21,7 +21,7 @@ pub(crate) fn text() -> String {
             program.keyword()
         );
         // What has a form of its own is not called by its name.
-        for helper in helpers.into_iter().filter(|helper| helper.result != ResultKind::OptionalMapValue) {
+        for helper in helpers.into_iter().filter(|helper| !has_own_form(helper)) {
             let Some(since) = helper.since_in(*program) else { continue };
             let moves = if helper.changes_packet_data { "; *moves the packet*" } else { "" };
             let _ = writeln!(
@@ -57,6 +57,10 @@ fn call(helper: &Helper) -> String {
     call
 }
 
+fn has_own_form(helper: &Helper) -> bool {
+    helper.result == ResultKind::OptionalMapValue || helper.arguments.contains(&ArgumentKind::Callback)
+}
+
 fn name(argument: ArgumentKind) -> String {
     match argument {
         ArgumentKind::Context => "ctx".to_owned(),
@@ -72,6 +76,8 @@ fn name(argument: ArgumentKind) -> String {
         ArgumentKind::IntInOut(int) => format!("{int}!"),
         ArgumentKind::IntOut(int) => format!("{int}-buffer"),
         ArgumentKind::Size | ArgumentKind::SizeOrZero => "size".to_owned(),
+        ArgumentKind::Callback => "procedure".to_owned(),
+        ArgumentKind::CallbackContext => "variables".to_owned(),
     }
 }
 

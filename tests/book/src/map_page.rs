@@ -11,8 +11,8 @@ pub(crate) fn text() -> String {
     let mut text = String::from(
         "# Kinds of maps\n\nWhat a program can do with each kind, and since which kernel the kind is there. What Rust can do is with \
          the [handles](../rust.md#maps).\n\n\
-         | kind | since | keys | values | `map-lookup` | `map-update` | `map-delete` | `map-increment!` | `redirect` |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+         | kind | since | keys | values | `map-lookup` | `map-update` | `map-delete` | `map-increment!` | `map-for-each` | `redirect` |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for kind in MapKind::all() {
         let facts = kind.facts();
@@ -22,9 +22,10 @@ pub(crate) fn text() -> String {
             Some(_) => "yes".to_owned(),
         };
         let increments = if kind.has_update() { "yes" } else { "" };
+        let for_each = if kind.has_for_each() { "5.13" } else { "" };
         let _ = writeln!(
             text,
-            "| `:{}` | {} | {} | {} | {} | {} | {} | {increments} | {} |",
+            "| `:{}` | {} | {} | {} | {} | {} | {} | {increments} | {for_each} | {} |",
             facts.keyword,
             facts.since,
             keys(facts.key),

@@ -1,4 +1,4 @@
-//! Values that are made again where they are used: numbers, slot addresses, maps, addresses of globals.
+//! Values that are made again where they are used: numbers, slot addresses, maps, functions, addresses of globals.
 //!
 //! One that takes two slots and is wanted by several instructions between two calls is made once, before the first of
 //! them. It never lives across a call: making it again is cheaper than a spill or a callee-saved register.
@@ -44,6 +44,7 @@ impl Selector<'_> {
             Op::Const(number) => Some(Remade::Number(*number)),
             Op::SlotAddress(slot) => Some(Remade::Frame(self.frame.slot(*slot))),
             Op::Map(map) => Some(Remade::Relocated(RelocationTarget::Map(*map))),
+            Op::FunctionAddress(function) => Some(Remade::Relocated(RelocationTarget::Function(*function))),
             Op::GlobalAddress { section, offset } => {
                 Some(Remade::Relocated(RelocationTarget::Global { section: *section, offset: *offset }))
             }

@@ -195,7 +195,7 @@ impl Selector<'_> {
     fn operation(&mut self, op: &Op, wanted: Option<VReg>) {
         match op {
             // Made where they are used; the value itself never gets a register.
-            Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::GlobalAddress { .. } => {}
+            Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. } => {}
             Op::Binary(operation, width, lhs, rhs) => {
                 let Some(wanted) = wanted else { return };
                 self.binary(*operation, *width, *lhs, *rhs, wanted);

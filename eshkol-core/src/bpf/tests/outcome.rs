@@ -197,7 +197,7 @@ impl Run<'_> {
                 let arguments = std::array::from_fn(|at| arguments.get(at).map(get));
                 self.outside.call(callee, arguments).unwrap()
             }
-            Op::Map(_) | Op::GlobalAddress { .. } => panic!("{op:?} is not generated"),
+            Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. } => panic!("{op:?} is not generated"),
         }
     }
 }

@@ -23,6 +23,12 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !allowed(checker, helper, span) {
         return Value::Error(span);
     }
+    if helper.arguments.contains(&ArgumentKind::Callback) {
+        return checker.report(
+            Diagnostic::error(catalogue::HELPER_NOT_AVAILABLE_YET, span, format!("`{name}` has a form of its own"))
+                .with_help("use `map-for-each`"),
+        );
+    }
     let least = helper.arguments.len();
     if call.values.len() < least || (call.values.len() > least && !(helper.variadic && call.values.len() <= 5)) {
         let plural = if least == 1 { "" } else { "s" };
@@ -49,7 +55,8 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     Value::run(ty, span, Typed::Helper { helper: helper.id, arguments })
 }
 
-fn allowed(checker: &mut Checker<'_>, helper: &Helper, span: Span) -> bool {
+/// Whether the program may call a helper; reports it where not.
+pub(super) fn allowed(checker: &mut Checker<'_>, helper: &Helper, span: Span) -> bool {
     let (program, min_kernel) = (checker.program.program_type, checker.program.min_kernel);
     let name = helper.name;
     let Some(since) = helper.since_in(program) else {
@@ -130,6 +137,9 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
             }
             ArgumentKind::MapKey | ArgumentKind::MapValue => {
                 wrong_argument(checker, helper, &value, "what `map-lookup` and `map-update` take")
+            }
+            ArgumentKind::Callback | ArgumentKind::CallbackContext => {
+                wrong_argument(checker, helper, &value, "what `map-for-each` gives it")
             }
         };
         match argument {

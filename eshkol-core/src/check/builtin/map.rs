@@ -31,15 +31,16 @@ pub(super) static TABLE: &[Builtin] = &[
 
 /// What a form does with a map.
 #[derive(Copy, Clone, PartialEq, Eq)]
-enum Use {
+pub(super) enum Use {
     Lookup,
     Update,
     Delete,
     Redirect,
+    ForEach,
 }
 
 /// The map that is the first argument, if its kind can be used so.
-fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use) -> Option<MapId> {
+pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use) -> Option<MapId> {
     let id = match value {
         Value::Static(Static::Map(id), _) => *id,
         Value::Error(_) => return None,
@@ -55,6 +56,7 @@ fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use) -> Option<
         Use::Update => (map.kind.has_update(), "updated"),
         Use::Delete => (map.kind.has_delete(), "deleted from"),
         Use::Redirect => (map.kind.has_redirect(), "redirected to"),
+        Use::ForEach => (map.kind.has_for_each(), "gone through"),
     };
     if !possible {
         let message = format!("`{}` is a `:{}` map, which can't be {what} in a program", map.name, map.kind.keyword());
@@ -145,7 +147,7 @@ fn lpm_key(checker: &mut Checker<'_>, map: &Map, value: Value) -> Option<Argumen
         Some(storage) => PartValue::Scalar(storage, checker.store_as(value, &map.key)?),
         None => match data_argument(checker, &map.key, value, "key", map)? {
             Argument::Value(expr) => PartValue::Copy(expr, size),
-            Argument::Map(_) | Argument::Spilled(..) => return None,
+            Argument::Map(_) | Argument::Spilled(..) | Argument::Callback(_) => return None,
         },
     };
     let words = size.div_ceil(4) + 1;

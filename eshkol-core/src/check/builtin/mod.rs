@@ -4,6 +4,7 @@ mod address;
 mod atomic;
 mod checksum;
 mod context;
+mod for_each;
 mod helper;
 mod integer;
 mod map;
@@ -45,6 +46,7 @@ static TABLES: &[&[Builtin]] = &[
     integer::TABLE,
     sequence::TABLE,
     map::TABLE,
+    for_each::TABLE,
     atomic::TABLE,
     packet::TABLE,
     checksum::TABLE,

@@ -147,6 +147,9 @@ impl Body<'_> {
             Argument::Value(value) => self.tree(value),
             Argument::Map(id) => Tree::atom(&self.printer.unit.maps.at(*id).name),
             Argument::Spilled(of, value) => list![Tree::atom("spilled"), storage(*of), self.tree(value)],
+            Argument::Callback(id) => {
+                list![Tree::atom("callback"), Tree::atom(&self.printer.unit.functions.at(*id).name)]
+            }
         }
     }
 }

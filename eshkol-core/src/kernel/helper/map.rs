@@ -1,6 +1,6 @@
 //! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
 
-use super::ArgumentKind::{Int, Map, MapKey, MapValue};
+use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue};
 use super::{Helper, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::MapKind::{
@@ -12,6 +12,7 @@ const LOOKUP: &[MapKind] =
     &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie, DevMap, DevMapHash, XskMap];
 const UPDATE: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie];
 const DELETE: &[MapKind] = &[Hash, PerCpuHash, LruHash, LruPerCpuHash, LpmTrie];
+const FOR_EACH: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash];
 const PER_CPU: &[MapKind] = &[PerCpuHash, PerCpuArray, LruPerCpuHash];
 
 const XDP: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, KernelVersion::new(4, 8))];
@@ -51,6 +52,17 @@ pub(super) static HELPERS: &[Helper] = &[
             ResultKind::Errno,
             XDP,
             "removes a key and its value",
+        )
+    },
+    Helper {
+        arguments: &[Map(FOR_EACH), Callback, CallbackContext, Int(IntType::U64)],
+        ..Helper::row(
+            164,
+            "bpf-for-each-map-elem",
+            KernelVersion::new(5, 13),
+            ResultKind::Int(IntType::I64),
+            &[(ProgramType::Xdp, KernelVersion::new(5, 13))],
+            "calls a function for each element of a map; `map-for-each` makes that of any procedure",
         )
     },
     Helper {

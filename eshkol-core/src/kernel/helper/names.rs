@@ -62,7 +62,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "task_storage_get",
     "task_storage_delete",
     "get_current_task_btf",
-    "for_each_map_elem",
     "snprintf",
     "timer_init",
     "timer_set_callback",

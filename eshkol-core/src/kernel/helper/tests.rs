@@ -57,6 +57,7 @@ fn map_helpers_take_the_kinds_that_have_the_operation() {
         assert_eq!(takes("bpf-map-update-elem"), kind.has_update(), "{kind:?}");
         assert_eq!(takes("bpf-map-delete-elem"), kind.has_delete(), "{kind:?}");
         assert_eq!(takes("bpf-redirect-map"), kind.has_redirect(), "{kind:?}");
+        assert_eq!(takes("bpf-for-each-map-elem"), kind.has_for_each(), "{kind:?}");
     }
 }
 
