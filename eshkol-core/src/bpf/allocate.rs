@@ -61,7 +61,7 @@ pub(super) fn allocate(machine: &MachineFunction, frame: &mut Frame, span: Span)
         let end_span = block.insts.last().map_or(span, |inst| inst.span);
         blocks.push(AssemblyBlock { insts: writer.insts, end, end_span });
     }
-    Ok(Assembly { blocks, entry: machine.entry })
+    Ok(Assembly { blocks, entry: machine.entry, spills: frame.spill_area() })
 }
 
 fn environment() -> MachineEnv {
@@ -187,7 +187,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn push(&mut self, instruction: Instruction) {
-        self.insts.push(AssemblyInst { instruction, high: None, relocation: None, span: self.span });
+        self.insts.push(AssemblyInst { instruction, high: None, relocation: None, arguments: 0, span: self.span });
     }
 
     /// A move that the allocator asks for.
@@ -224,6 +224,7 @@ impl Writer<'_> {
                 self.push(*instruction);
                 if let Some(call) = self.insts.last_mut() {
                     call.relocation = *target;
+                    call.arguments = u8::try_from(inst.operands.len().saturating_sub(1)).unwrap_or(5);
                 }
             }
             Operation::Branch(template) => {
@@ -251,6 +252,6 @@ impl Writer<'_> {
             }
         };
         let instruction = Instruction::wide_low(register, source, low);
-        self.insts.push(AssemblyInst { instruction, high: Some(high), relocation, span: self.span });
+        self.insts.push(AssemblyInst { instruction, high: Some(high), relocation, arguments: 0, span: self.span });
     }
 }

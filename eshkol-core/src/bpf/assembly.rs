@@ -1,6 +1,8 @@
 //! Blocks of instructions with their registers, before they have an order.
 
 use super::code::{Instruction, RelocationTarget};
+use super::effect::SpillArea;
+use super::instruction::{class, jump, mode};
 use super::machine::BlockId;
 use crate::arena::Arena;
 use crate::source::Span;
@@ -12,6 +14,8 @@ pub(super) struct Assembly {
     pub(super) blocks: Arena<BlockId, AssemblyBlock>,
     /// Where it begins.
     pub(super) entry: BlockId,
+    /// Where spilled values are.
+    pub(super) spills: SpillArea,
 }
 
 impl Assembly {
@@ -50,11 +54,23 @@ pub(super) struct AssemblyInst {
     pub(super) high: Option<i32>,
     /// What the loader fills in.
     pub(super) relocation: Option<RelocationTarget>,
+    /// How many arguments a call has.
+    pub(super) arguments: u8,
     /// The source it comes from.
     pub(super) span: Span,
 }
 
 impl AssemblyInst {
+    /// Whether it is a call.
+    pub(super) fn is_call(&self) -> bool {
+        self.instruction.class() == class::JMP && self.instruction.opcode & jump::MASK == jump::CALL
+    }
+
+    /// Whether it is an atomic read-modify-write.
+    pub(super) fn is_atomic(&self) -> bool {
+        self.instruction.class() == class::STX && self.instruction.opcode & mode::MASK == mode::ATOMIC
+    }
+
     /// Whether both do the same, wherever they come from.
     pub(super) fn does_the_same(&self, other: &Self) -> bool {
         self.instruction == other.instruction && self.high == other.high && self.relocation == other.relocation

@@ -4,6 +4,7 @@
 //! 8 bytes each and aligned to 8: the kernel's verifier only keeps track of a spilled pointer in an aligned 8-byte slot.
 
 use super::Error;
+use super::effect::SpillArea;
 use crate::arena::Arena;
 use crate::ir::{Cfg, Function, Op, Slot};
 use crate::source::Span;
@@ -53,6 +54,11 @@ impl Frame {
     /// Makes room for spilled registers.
     pub(super) fn set_spills(&mut self, spills: usize) {
         self.spills = u32::try_from(spills).unwrap_or(u32::MAX);
+    }
+
+    /// Where spilled registers lie.
+    pub(super) fn spill_area(&self) -> SpillArea {
+        SpillArea { above: self.slot_bytes }
     }
 
     /// The offset of a spilled register from the frame pointer; `None` beyond the limit.

@@ -1,9 +1,9 @@
-//! Which values of a function in SSA are read after a block.
+//! Which values of a function in SSA are read after a block, and which must outlive a call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arena::Arena;
-use crate::ir::{Block, Cfg, Function, Value};
+use crate::ir::{Block, Cfg, Function, Op, Value};
 
 /// The values live at the end of each block. Arguments of a jump are read in the block that jumps.
 #[derive(Debug)]
@@ -51,4 +51,42 @@ impl Liveness {
     pub(super) fn live_out(&self, block: Block) -> &BTreeSet<Value> {
         self.live_out.at(block)
     }
+
+    /// The values that are read after a call which they were made before, each with the most such values that there are
+    /// at one of those calls. Constants and addresses of slots are left out: they are made again.
+    pub(super) fn across_calls(&self, function: &Function, cfg: &Cfg) -> BTreeMap<Value, usize> {
+        let mut across: BTreeMap<Value, usize> = BTreeMap::new();
+        for block in cfg.reverse_post_order() {
+            let data = function.blocks.at(*block);
+            let mut live = self.live_out(*block).clone();
+            data.terminator.for_each_operand(|value| {
+                live.insert(value);
+            });
+            for inst in data.insts.iter().rev() {
+                let inst = function.insts.at(*inst);
+                if let Some(result) = inst.result {
+                    live.remove(&result);
+                }
+                if matches!(inst.op, Op::CallHelper { .. } | Op::CallFunction { .. }) {
+                    let kept = || live.iter().filter(|value| !is_made_again(function, **value));
+                    let count = kept().count();
+                    for value in kept() {
+                        let most = across.entry(*value).or_default();
+                        *most = count.max(*most);
+                    }
+                }
+                inst.op.for_each_operand(|value| {
+                    live.insert(value);
+                });
+            }
+        }
+        across
+    }
+}
+
+fn is_made_again(function: &Function, value: Value) -> bool {
+    matches!(
+        function.defining_op(value),
+        Some(Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::GlobalAddress { .. })
+    )
 }

@@ -62,7 +62,7 @@ pub(super) enum Operation {
     Wide(Wide),
     /// The address at an offset from the frame pointer into operand 0.
     FrameAddress(i32),
-    /// A call; it clobbers R1 … R5 and defines R0.
+    /// A call; it clobbers R1 … R5 and defines R0, operand 0. The other operands are its arguments.
     Call(Instruction, Option<RelocationTarget>),
     /// A conditional jump, with no offset yet.
     Branch(Template),

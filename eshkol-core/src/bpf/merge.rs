@@ -16,8 +16,8 @@ use super::machine::BlockId;
 use crate::arena::Id as _;
 
 /// Merges tails until none is left to merge.
-pub(super) fn run(assembly: &mut Assembly, reachable: &[BlockId]) {
-    let mut blocks = reachable.to_vec();
+pub(super) fn run(assembly: &mut Assembly) {
+    let mut blocks = assembly.reachable();
     while let Some((first, second, shared)) = best_pair(assembly, &blocks) {
         let tail = split(assembly, first, shared).unwrap_or(first);
         if tail != first {

@@ -80,12 +80,12 @@ pub fn generate(function: &Function, isa: IsaVersion, endianness: Endianness) ->
     let machine = in_order(select::select(function, &cfg, &frame, isa, endianness));
     let mut assembly = allocate::allocate(&machine, &mut frame, span)?;
     simplify::run(&mut assembly);
-    let reachable = assembly.reachable();
-    peephole::run(&mut assembly, &reachable);
+    peephole::run(&mut assembly);
     simplify::run(&mut assembly);
-    let reachable = assembly.reachable();
-    merge::run(&mut assembly, &reachable);
+    merge::run(&mut assembly);
     simplify::run(&mut assembly);
+    // What was computed for a branch that merging took away.
+    peephole::run(&mut assembly);
     let order = order::order(&assembly_shapes(&assembly), assembly.entry);
     let Laid { instructions, relocations, lines } = layout::lay_out(&assembly, &order, isa, span)?;
     let parameters = u32::try_from(function.blocks.at(function.entry).params.len()).unwrap_or(u32::MAX);

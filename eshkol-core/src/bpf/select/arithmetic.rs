@@ -91,12 +91,21 @@ impl Selector<'_> {
         let swap = match (self.constant(lhs).is_some(), self.constant(rhs).is_some()) {
             (true, constant) => !constant,
             (false, true) => false,
-            (false, false) => {
-                let overwritten = |value| self.remade(value).is_some() || self.dies(value);
-                !overwritten(lhs) && overwritten(rhs)
-            }
+            (false, false) => self.overwriting_cost(rhs) < self.overwriting_cost(lhs),
         };
         if swap { (rhs, lhs) } else { (lhs, rhs) }
+    }
+
+    /// How bad it is to overwrite a value with the result: worst where it is read again, and bad where only one of the
+    /// two must be in a register that calls preserve.
+    fn overwriting_cost(&self, value: Value) -> u32 {
+        let value = self.resolve(value);
+        if self.remade(value).is_some() {
+            return 0;
+        }
+        let preserved = |value| self.across_calls.contains_key(&value);
+        let moves = self.result.is_some_and(|result| preserved(result) != preserved(value));
+        2 * u32::from(!self.dies(value)) + u32::from(moves)
     }
 
     fn binary64(&mut self, op: ArithmeticOp, lhs: Value, rhs: Value, wanted: VReg) {
@@ -113,13 +122,13 @@ impl Selector<'_> {
             }
             (ArithmeticOp::And, Some(mask)) if self.isa >= IsaVersion::V3 && i32::try_from(mask).is_err() => {
                 if let Ok(mask) = u32::try_from(mask) {
-                    let lhs = self.own_register(lhs);
+                    let lhs = self.overwritten_register(lhs);
                     return self.alu(form32(alu::AND), wanted, lhs, Right::Immediate(mask.cast_signed()));
                 }
             }
             (ArithmeticOp::Sub, Some(number)) => {
                 if let Ok(immediate) = i32::try_from(number.wrapping_neg()) {
-                    let lhs = self.own_register(lhs);
+                    let lhs = self.overwritten_register(lhs);
                     return self.alu(form64(alu::ADD), wanted, lhs, Right::Immediate(immediate));
                 }
             }
@@ -133,7 +142,7 @@ impl Selector<'_> {
             },
             _ => Right::Register(self.register(rhs)),
         };
-        let lhs = self.own_register(lhs);
+        let lhs = self.overwritten_register(lhs);
         self.alu(Form { offset: signedness(op), ..form64(operation(op)) }, wanted, lhs, right);
     }
 
@@ -147,7 +156,7 @@ impl Selector<'_> {
             (op, Some(number)) if !(is_division(op) && number == 0) => (op, Right::Immediate(number)),
             (op, _) => (op, Right::Register(self.register(rhs))),
         };
-        let lhs = self.own_register(lhs);
+        let lhs = self.overwritten_register(lhs);
         self.alu(Form { offset: signedness(op), ..form32(operation(op)) }, wanted, lhs, right);
     }
 
@@ -185,7 +194,7 @@ impl Selector<'_> {
                         self.zero_extend(wanted, shifted);
                     }
                     _ => {
-                        let lhs = self.own_register(lhs);
+                        let lhs = self.overwritten_register(lhs);
                         let shifted = self.temporary(form64(alu::LSH), lhs, amount);
                         self.zero_extend(wanted, shifted);
                     }
@@ -196,7 +205,7 @@ impl Selector<'_> {
                     Some(number) => Right::Immediate(number),
                     None => Right::Register(self.register(rhs)),
                 };
-                let lhs = self.own_register(lhs);
+                let lhs = self.overwritten_register(lhs);
                 let whole = self.temporary(form64(operation(op)), lhs, right);
                 self.zero_extend(wanted, whole);
             }
@@ -242,7 +251,7 @@ impl Selector<'_> {
     pub(super) fn unary(&mut self, op: UnaryOp, value: Value, wanted: VReg) {
         match op {
             UnaryOp::Neg => {
-                let value = self.own_register(value);
+                let value = self.overwritten_register(value);
                 let instruction = Instruction::alu_immediate(class::ALU64, alu::NEG, 0, 0);
                 self.in_place(instruction, wanted, value);
             }
@@ -267,20 +276,20 @@ impl Selector<'_> {
 
     fn mask(&mut self, value: Value, bits: u32, wanted: VReg) {
         let value = self.low(value, bits);
-        let value = self.own_register(value);
+        let value = self.overwritten_register(value);
         let mask = low_word((1 << bits) - 1);
         self.alu(form64(alu::AND), wanted, value, Right::Immediate(mask));
     }
 
     fn byte_order(&mut self, bits: i32, value: Value, wanted: VReg) {
         let value = self.low(value, bits.cast_unsigned());
-        let value = self.own_register(value);
+        let value = self.overwritten_register(value);
         self.in_place(Instruction::to_big(bits, 0), wanted, value);
     }
 
     fn swap_bytes(&mut self, bits: i32, value: Value, wanted: VReg) {
         let value = self.low(value, bits.cast_unsigned());
-        let value = self.own_register(value);
+        let value = self.overwritten_register(value);
         let instruction = match self.endianness {
             _ if self.isa >= IsaVersion::V4 => Instruction::swap(bits, 0),
             Endianness::Little => Instruction::to_big(bits, 0),

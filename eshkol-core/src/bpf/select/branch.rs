@@ -57,7 +57,7 @@ impl Selector<'_> {
     }
 
     fn ret(&mut self, value: Value) {
-        let value = self.own_register(value);
+        let value = self.fixed_register(value);
         self.push(Operation::Return, vec![Operand::reg_fixed_use(value, physical(0))]);
     }
 
@@ -167,7 +167,9 @@ impl Selector<'_> {
         if let ValueDef::Inst(inst) = function.values.at(argument).def {
             let inst = function.insts.at(inst);
             let outer = std::mem::replace(&mut self.span, inst.span);
+            self.result = Some(argument);
             self.operation(&inst.op, Some(register));
+            self.result = None;
             self.span = outer;
         }
         register

@@ -26,12 +26,14 @@ impl Selector<'_> {
         wanted: Option<VReg>,
     ) {
         self.flush_pending();
-        let result = wanted.unwrap_or_else(|| self.new_register());
+        let wanted = wanted.unwrap_or_else(|| self.new_register());
+        let result = self.fixed_result(self.result, wanted);
         let mut operands = vec![Operand::reg_fixed_def(result, physical(0))];
         for (number, argument) in (1..=5).zip(arguments) {
-            let register = self.own_register(*argument);
+            let register = self.fixed_register(*argument);
             operands.push(Operand::reg_fixed_use(register, physical(number)));
         }
         self.push(Operation::Call(instruction, target), operands);
+        self.copy(wanted, result);
     }
 }

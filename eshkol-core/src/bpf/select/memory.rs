@@ -153,7 +153,7 @@ impl Selector<'_> {
             (_, wanted) => wanted,
         };
         let value = self.low(value, size.bytes() * 8);
-        let value = if fetched.is_some() { self.own_register(value) } else { self.register(value) };
+        let value = if fetched.is_some() { self.overwritten_register(value) } else { self.register(value) };
         let Address { base, offset } = self.address(base, offset);
         let operation = if fetched.is_some() { operation | atomic::FETCH } else { operation };
         let mut operands = vec![Operand::reg_use(value)];
@@ -176,11 +176,12 @@ impl Selector<'_> {
         value: Value,
         wanted: Option<VReg>,
     ) {
-        let expected = self.own_register(expected);
+        let expected = self.fixed_register(expected);
         let value = self.low(value, size.bytes() * 8);
         let value = self.register(value);
         let Address { base, offset } = self.address(base, offset);
-        let old = wanted.unwrap_or_else(|| self.new_register());
+        let wanted = wanted.unwrap_or_else(|| self.new_register());
+        let old = self.fixed_result(self.result, wanted);
         let mut operands = vec![
             Operand::reg_fixed_def(old, physical(0)),
             Operand::reg_fixed_use(expected, physical(0)),
@@ -192,6 +193,7 @@ impl Selector<'_> {
         });
         let instruction = Instruction::atomic(size, atomic::CMPXCHG, FRAME_POINTER, offset, 0);
         self.plain(instruction, destination, Some(2), operands);
+        self.copy(wanted, old);
     }
 
     /// The register and the offset of an access.

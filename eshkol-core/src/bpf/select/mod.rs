@@ -15,7 +15,7 @@ mod constant;
 mod memory;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regalloc2::{Operand, VReg};
 
@@ -57,8 +57,11 @@ pub(super) fn select(
         register_count: 0,
         address_only: memory::find_address_only(function, cfg),
         uses: count_uses(function, cfg),
+        across_calls: liveness.across_calls(function, cfg),
+        bound: BTreeSet::new(),
         local: BTreeSet::new(),
         live: BTreeSet::new(),
+        result: None,
         span: function.span,
         group: Vec::new(),
         reversed: Vec::new(),
@@ -89,10 +92,16 @@ struct Selector<'a> {
     address_only: BTreeSet<Value>,
     /// How often each value is read or passed.
     uses: Arena<Value, u32>,
+    /// Values that must be in a register which calls preserve, or spilled, and how many of them there are at once.
+    across_calls: BTreeMap<Value, usize>,
+    /// Values that end in a certain register by way of instructions that overwrite their operand.
+    bound: BTreeSet<Value>,
     /// Values that the instructions of the block being selected make.
     local: BTreeSet<Value>,
     /// Values that are read after the instruction being selected.
     live: BTreeSet<Value>,
+    /// What the instruction being selected makes.
+    result: Option<Value>,
     /// Of the instruction being selected.
     span: Span,
     /// What the instruction being selected has become so far, in order.
@@ -149,6 +158,7 @@ impl Selector<'_> {
         let home = self.home(block);
         self.local = data.insts.iter().filter_map(|inst| function.insts.at(*inst).result).collect();
         self.span = data.span;
+        self.result = None;
         self.terminator(home, &data.terminator);
         self.end_group();
         data.terminator.for_each_operand(|value| {
@@ -166,11 +176,19 @@ impl Selector<'_> {
 
     fn entry(&mut self, params: &[Value]) {
         self.span = self.function.span;
-        let operands = (1..=5).zip(params).filter_map(|(number, param)| {
-            self.registers.at(*param).map(|register| Operand::reg_fixed_def(register, physical(number)))
-        });
-        let operands = operands.collect();
+        let mut operands = Vec::new();
+        let mut moves = Vec::new();
+        for (number, param) in (1..=5).zip(params) {
+            if let Some(register) = *self.registers.at(*param) {
+                let fixed = self.fixed_result(Some(*param), register);
+                operands.push(Operand::reg_fixed_def(fixed, physical(number)));
+                moves.push((register, fixed));
+            }
+        }
         self.push(Operation::Entry, operands);
+        for (register, fixed) in moves {
+            self.copy(register, fixed);
+        }
         self.end_group();
     }
 
@@ -185,6 +203,7 @@ impl Selector<'_> {
             return;
         }
         self.span = data.span;
+        self.result = data.result;
         self.operation(&data.op, wanted);
         self.end_group();
         data.op.for_each_operand(|value| {
@@ -232,6 +251,14 @@ impl Selector<'_> {
         operands: Vec<Operand>,
     ) {
         self.push(Operation::Plain(Template { instruction, destination, source }), operands);
+    }
+
+    /// `to = from`, where those are not the same.
+    fn copy(&mut self, to: VReg, from: VReg) {
+        if to != from {
+            let operands = vec![Operand::reg_def(to), Operand::reg_use(from)];
+            self.plain(Instruction::mov(0, 0), Some(0), Some(1), operands);
+        }
     }
 
     /// Puts what the instruction has become before what comes after it.

@@ -6,6 +6,9 @@ use super::Selector;
 use crate::compile::Endianness;
 use crate::ir::{ArithmeticOp, MemorySize, Op, UnaryOp, Value, ValueType, Width};
 
+/// R6 … R9.
+const PRESERVED_REGISTERS: usize = 4;
+
 /// How far definitions are followed.
 const DEPTH: u32 = 6;
 
@@ -26,6 +29,55 @@ impl Selector<'_> {
         match self.remade(value) {
             Some(constant) => self.own_constant(constant),
             None => self.value_register(value),
+        }
+    }
+
+    /// A register that holds a value and is overwritten with the result of the instruction being selected.
+    ///
+    /// Where the result ends in a certain register, as an argument or returned, and the value comes from before a call,
+    /// they can't share one, and a copy here is the one move that is needed.
+    pub(super) fn overwritten_register(&mut self, value: Value) -> VReg {
+        let register = self.own_register(value);
+        let value = self.resolve(value);
+        let is_bound = self.result.is_some_and(|result| self.bound.contains(&result));
+        if !is_bound || !self.dies(value) {
+            return register;
+        }
+        self.bind(value, register)
+    }
+
+    /// A register that holds a value and can be a certain one.
+    pub(super) fn fixed_register(&mut self, value: Value) -> VReg {
+        let register = self.own_register(value);
+        let value = self.resolve(value);
+        self.bind(value, register)
+    }
+
+    /// Whether a value is live across a call and will be in a register that calls preserve: there are enough of them.
+    /// Those that may be spilled are left to the allocator, which spills them from where they are.
+    pub(super) fn is_preserved(&self, value: Value) -> bool {
+        self.across_calls.get(&value).is_some_and(|most| *most <= PRESERVED_REGISTERS)
+    }
+
+    fn bind(&mut self, value: Value, register: VReg) -> VReg {
+        if self.remade(value).is_some() {
+            return register;
+        }
+        if !self.is_preserved(value) {
+            self.bound.insert(value);
+            return register;
+        }
+        let copy = self.new_register();
+        self.copy(copy, register);
+        copy
+    }
+
+    /// The register in which an instruction leaves a result that it makes in a certain register, and which
+    /// [`Self::copy`] brings to the wanted one.
+    pub(super) fn fixed_result(&mut self, result: Option<Value>, wanted: VReg) -> VReg {
+        match result {
+            Some(result) if self.is_preserved(result) => self.new_register(),
+            _ => wanted,
         }
     }
 
