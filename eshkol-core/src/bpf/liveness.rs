@@ -87,6 +87,6 @@ impl Liveness {
 fn is_made_again(function: &Function, value: Value) -> bool {
     matches!(
         function.defining_op(value),
-        Some(Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::GlobalAddress { .. })
+        Some(Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. })
     )
 }
