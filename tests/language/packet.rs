@@ -101,7 +101,7 @@ fn encode(layers: &[Layer<'_>], pseudo: Pseudo) -> Vec<u8> {
     match layer.name {
         "raw" | "hex" => {
             let digits = layer.arguments.concat();
-            return [bytes(&digits), body(pseudo)].concat();
+            [bytes(&digits), body(pseudo)].concat()
         }
         "eth" => {
             header.extend(mac(layer.positional(0).unwrap_or("02:00:00:00:00:02")));
