@@ -198,6 +198,11 @@ impl<'a> Facts<'a> {
             let other = if straight { test.rhs } else { test.lhs };
             let Some(number) = self.function.constant(other) else { continue };
             let condition = if straight { test.condition } else { turn(test.condition) };
+            // Before Linux 6.8 the verifier learns nothing from a number, other than a pointer, not being another.
+            let differ = matches!((condition, holds), (Condition::Equal, false) | (Condition::NotEqual, true));
+            if differ && self.function.value_type(value) == ValueType::Int {
+                continue;
+            }
             let wide = test.width == Width::W64;
             if wide || range.high.max(number.cast_unsigned()) <= i32::MAX.cast_unsigned().into() {
                 range.keep(condition, holds, number);
@@ -336,7 +341,8 @@ impl Range {
                 self.between(bits, bits);
                 self.between_signed(number, number);
             }
-            (Condition::Equal, false) | (Condition::NotEqual, true) => self.except(number),
+            (Condition::Equal, false) | (Condition::NotEqual, true) if number == 0 => self.except_zero(),
+            (Condition::Equal, false) | (Condition::NotEqual, true) => {}
             (Condition::Below, true) | (Condition::AboveEqual, false) => {
                 if let Some(high) = bits.checked_sub(1) {
                     self.between(0, high);
@@ -361,18 +367,13 @@ impl Range {
                 }
             }
             (Condition::GreaterEqual, true) | (Condition::Less, false) => self.between_signed(number, i64::MAX),
-            (Condition::BitsSet, true) => self.except(0),
-            (Condition::BitsSet, false) => {}
+            (Condition::BitsSet, _) => {}
         }
     }
 
-    fn except(&mut self, number: i64) {
-        let bits = number.cast_unsigned();
-        let low = if self.low == bits { self.low.saturating_add(1) } else { self.low };
-        let high = if self.high == bits { self.high.saturating_sub(1) } else { self.high };
-        self.between(low, high);
-        let least = if self.least == number { self.least.saturating_add(1) } else { self.least };
-        let greatest = if self.greatest == number { self.greatest.saturating_sub(1) } else { self.greatest };
-        self.between_signed(least, greatest);
+    fn except_zero(&mut self) {
+        if self.low == 0 {
+            self.between(1, self.high);
+        }
     }
 }

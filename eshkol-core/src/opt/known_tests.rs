@@ -87,7 +87,9 @@ mod tests {
         assert_eq!(decided("below v0, v3", true, "less v0, v5"), Some(false));
         assert_eq!(decided("less v0, v3", true, "below v0, v3"), None);
         assert_eq!(decided("equal v0, v2", true, "not-equal v0, v3"), Some(true));
-        assert_eq!(decided("equal v0, v5", false, "above v0, v5"), Some(true));
+        // Old verifiers do not know.
+        assert_eq!(decided("equal v0, v5", false, "above v0, v5"), None);
+        assert_eq!(decided("equal v0, v5", false, "not-equal v0, v5"), Some(true));
         assert_eq!(decided("greater v0, v4", true, "below v0, v5"), Some(false));
         assert_eq!(decided("equal v8, v5", false, "not-equal v8, v5"), Some(true));
         assert_eq!(decided("equal v0, v0", true, "greater v6, v4"), Some(true));

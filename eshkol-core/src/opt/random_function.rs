@@ -103,6 +103,8 @@ pub(super) fn generate(seed: u64) -> Function {
         numbers: numbers.to_vec(),
         variables,
         slots,
+        last_place: None,
+        last_compared: None,
         size: 0,
     };
     generator.statements(0);
@@ -126,6 +128,10 @@ struct Generator {
     numbers: Vec<Value>,
     variables: Vec<Variable>,
     slots: Vec<Slot>,
+    /// The last place in memory that was accessed, if it is still in scope.
+    last_place: Option<(Value, i32)>,
+    /// What was compared last, if it is still in scope.
+    last_compared: Option<(Value, Value)>,
     size: u32,
 }
 
@@ -181,6 +187,14 @@ impl Generator {
                     self.b.binary(op, lhs, rhs, self.span)
                 }
             }
+            9 if self.below(3) == 0 => {
+                // The same amount one way and the other.
+                let (value, amount) = (self.number(depth + 1), self.constant());
+                let shifts = [ArithmeticOp::Shl, ArithmeticOp::LShr, ArithmeticOp::AShr];
+                let (one, other) = (self.of(&shifts), self.of(&shifts));
+                let shifted = self.b.binary(one, value, amount, self.span);
+                self.b.binary(other, shifted, amount, self.span)
+            }
             9 | 10 => {
                 let op = self.of(&UNARIES);
                 let value = self.number(depth + 1);
@@ -205,6 +219,7 @@ impl Generator {
         let (yes, no) = (self.b.constant(1, self.span), self.b.constant(0, self.span));
         let other = self.b.create_block();
         self.branch(depth, (join, &[yes]), (other, &[]));
+        let before = (self.last_place, self.last_compared);
         self.b.seal_block(other);
         self.b.switch_to(other);
         if self.below(2) == 0 {
@@ -212,18 +227,49 @@ impl Generator {
         } else {
             self.b.jump(join, &[no], self.span);
         }
+        (self.last_place, self.last_compared) = before;
         self.b.seal_block(join);
         self.b.switch_to(join);
         result
     }
 
     fn branch(&mut self, depth: usize, then: (crate::ir::Block, &[Value]), otherwise: (crate::ir::Block, &[Value])) {
-        let lhs = self.number(depth + 1);
-        let rhs = if self.below(3) == 0 { self.number(depth + 2) } else { self.constant() };
+        let (lhs, rhs) = match (self.below(4), self.last_compared) {
+            // The same once more, or nearly.
+            (0, Some(compared)) => compared,
+            (1, Some((lhs, _))) => {
+                let number = self.below(9) as i64;
+                (lhs, self.b.constant(number, self.span))
+            }
+            (2, _) => self.masked(depth),
+            _ => {
+                let lhs = self.number(depth + 1);
+                let rhs = if self.below(3) == 0 { self.number(depth + 2) } else { self.constant() };
+                (lhs, rhs)
+            }
+        };
+        self.last_compared = Some((lhs, rhs));
         let (condition, width) = (self.of(&CONDITIONS), self.width());
         let target = |(block, arguments): (crate::ir::Block, &[Value])| Target::new(block, arguments.to_vec());
         let (then, otherwise) = (target(then), target(otherwise));
         self.b.terminate(Terminator::Branch { condition, width, lhs, rhs, then, otherwise }, self.span);
+    }
+
+    /// Some bits of a number, perhaps in the other byte order, and a number to compare them with.
+    fn masked(&mut self, depth: usize) -> (Value, Value) {
+        let mut value = self.number(depth + 1);
+        if self.below(2) == 0 {
+            let op = self.of(&UNARIES);
+            value = self.b.unary(op, value, self.span);
+        }
+        let mask = CONSTANTS[self.below(CONSTANTS.len())] | 1 << self.below(17);
+        let bits = self.b.binary_constant(ArithmeticOp::And, value, mask, self.span);
+        let number = match self.below(3) {
+            0 => 0,
+            1 => mask,
+            _ => mask & self.below(1 << 17) as i64,
+        };
+        (bits, self.b.constant(number, self.span))
     }
 
     /// Somewhere to load from or store to.
@@ -231,28 +277,39 @@ impl Generator {
         let size = self.of(&SIZES);
         let bytes = size.bytes() as usize;
         let offset = (self.below(16 / bytes) * bytes) as i32;
+        if let Some((base, last)) = self.last_place
+            && self.below(2) == 0
+        {
+            return (base, last / bytes as i32 * bytes as i32, size);
+        }
         let slot = self.slot();
+        let (base, offset) = self.new_place(slot, offset);
+        self.last_place = Some((base, offset));
+        (base, offset, size)
+    }
+
+    fn new_place(&mut self, slot: Value, offset: i32) -> (Value, i32) {
         match self.below(8) {
             0..=2 => {
                 let pointers = self.pointers.clone();
-                (self.of(&pointers), offset, size)
+                (self.of(&pointers), offset)
             }
-            3 | 4 => (slot, offset, size),
+            3 | 4 => (slot, offset),
             5 => {
                 // Half of the slot, by a number only known when it runs.
                 let (number, eight) = (self.number(3), self.b.constant(8, self.span));
                 let index = self.b.binary(ArithmeticOp::And, number, eight, self.span);
                 let base = self.b.binary(ArithmeticOp::Add, slot, index, self.span);
-                (base, offset & 7, size)
+                (base, offset & 7)
             }
             6 => {
                 let base = self.b.binary_constant(ArithmeticOp::Add, slot, 8, self.span);
-                (base, (offset & 7) - 8 * (self.below(2) as i32), size)
+                (base, (offset & 7) - 8 * (self.below(2) as i32))
             }
             _ => {
                 let start = self.below(2) as u32 * 8;
                 let base = self.b.global_address(GlobalSection::Bss, start, self.span);
-                (base, offset, size)
+                (base, offset)
             }
         }
     }
@@ -272,6 +329,7 @@ impl Generator {
         }
         self.numbers.truncate(numbers);
         self.pointers.truncate(pointers);
+        (self.last_place, self.last_compared) = (None, None);
     }
 
     fn statement(&mut self, depth: usize) {
@@ -306,9 +364,11 @@ impl Generator {
                 self.branch(1, (out, &[]), (on, &[]));
                 self.b.seal_block(out);
                 self.b.seal_block(on);
+                let before = (self.last_place, self.last_compared);
                 self.b.switch_to(out);
                 let value = self.number(2);
                 self.b.ret(value, self.span);
+                (self.last_place, self.last_compared) = before;
                 self.b.switch_to(on);
             }
             _ => {}
@@ -320,15 +380,23 @@ impl Generator {
         let join = self.b.create_block();
         self.b.seal_block(then);
         self.b.seal_block(otherwise);
+        let (random, compared) = (self.random, self.last_compared);
         self.b.switch_to(then);
         self.statements(depth + 1);
         self.b.jump(join, &[], self.span);
         if pointer {
             self.pointers.pop();
         }
+        self.last_compared = compared;
         self.b.switch_to(otherwise);
-        if self.below(2) == 0 {
-            self.statements(depth + 1);
+        match self.below(6) {
+            0 | 1 => self.statements(depth + 1),
+            2 => {
+                // Often the very same.
+                self.random = random;
+                self.statements(depth + 1);
+            }
+            _ => {}
         }
         self.b.jump(join, &[], self.span);
         self.b.seal_block(join);
