@@ -185,7 +185,7 @@ struct Table {
 impl Table {
     fn draw(&mut self, firewall: &Firewall, answers: &[u64], elapsed: Duration) -> Result<()> {
         self.drawn += 1;
-        if !self.terminal && self.drawn % 4 != 0 {
+        if !self.terminal && !self.drawn.is_multiple_of(4) {
             return Ok(());
         }
         let mut out = io::stdout().lock();
