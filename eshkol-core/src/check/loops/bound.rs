@@ -1,0 +1,262 @@
+//! How often a loop runs at most: what counts its rounds, and which comparisons bound the count.
+
+use super::super::checker::{Checker, local_of};
+use super::super::range::Range;
+use super::super::test::Comparison;
+use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Type};
+use super::super::value::{Run, full_range};
+use super::{ActiveLoop, LoopSpec, MAX_TRIPS};
+use crate::arena::Id;
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::expand::form::{Expr, ExprKind, VarId};
+
+/// What counts.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Counted {
+    /// The loop's variable at this position.
+    Variable(usize),
+    /// A local bound outside, that the body sets.
+    Outer(LocalId),
+}
+
+/// Something that changes by the same amount from round to round.
+#[derive(Clone, Debug)]
+pub(super) struct Counter {
+    pub(super) what: Counted,
+    pub(super) step: i128,
+    pub(super) init: Range,
+    /// What it can be in a round that is followed by another.
+    pub(super) seen: Option<Range>,
+}
+
+impl ActiveLoop {
+    pub(super) fn counter_local(&self, counter: &Counter) -> Option<LocalId> {
+        match counter.what {
+            Counted::Variable(index) => self.locals.get(index).copied(),
+            Counted::Outer(local) => Some(local),
+        }
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn declared_counters(&self, spec: &LoopSpec) -> Vec<Counter> {
+        let counter = |(local, step): &(LocalId, i128)| Counter {
+            what: Counted::Outer(*local),
+            step: *step,
+            init: self.flow.ranges.get(local).copied().unwrap_or(Range::of(super::super::types::IntType::U64)),
+            seen: None,
+        };
+        spec.counters.iter().map(counter).collect()
+    }
+
+    /// How often the body runs at most; reports it where there is no bound.
+    pub(super) fn trips(&mut self, spec: &LoopSpec, done: &ActiveLoop) -> Option<u64> {
+        if done.rounds.is_empty() {
+            return Some(1);
+        }
+        let counters = found_counters(spec, done);
+        let bounds = counters.iter().filter_map(|counter| {
+            let seen = counter.seen?;
+            let full = full_range(&self.function.locals.at(done.counter_local(counter)?).ty);
+            if let Counted::Outer(local) = counter.what
+                && counter.step < 0
+                && self.function.opaque.contains(&local)
+            {
+                // Where it begins is not known to the verifier.
+                return None;
+            }
+            if counter.step > 0 {
+                // It must not wrap around on its way.
+                (seen.high + counter.step <= full.high).then(|| (seen.high - counter.init.low) / counter.step + 2)
+            } else {
+                (seen.low + counter.step >= full.low).then(|| (counter.init.high - seen.low) / -counter.step + 2)
+            }
+        });
+        let bound = bounds.min();
+        match bound {
+            Some(trips) if trips <= MAX_TRIPS => u64::try_from(trips.max(1)).ok(),
+            Some(trips) => {
+                self.push(
+                    Diagnostic::error(
+                        catalogue::LOOP_TOO_LONG,
+                        spec.span,
+                        format!(
+                            "this loop can run {} times, and the kernel follows {MAX_TRIPS} rounds at most",
+                            trips - 1
+                        ),
+                    )
+                    .with_help("test the count before: `(if (< n 1000) …)` bounds what comes after it"),
+                );
+                None
+            }
+            None => {
+                self.push(
+                    Diagnostic::error(catalogue::UNBOUNDED_LOOP, spec.span, "no bound is known for how often this loop runs")
+                        .with_help("count with `(for (i in (range 0 n)) …)`, where `n` is a constant or has been tested: `(if (< n 64) …)`")
+                        .with_help("in a named `let`, `do` or `while`, step a variable by a constant and compare it with such a bound"),
+                );
+                None
+            }
+        }
+    }
+
+    /// By how much a value differs from a loop variable.
+    pub(super) fn step(&self, run: &Run, local: LocalId) -> Option<(i128, Range)> {
+        let range = self.flow.ranges.get(&local).copied()?;
+        let sum = match &run.expr.kind {
+            // Whether it wraps in the variable's own type is seen to where rounds are counted.
+            Typed::Cast(inner) if run.expr.ty == self.function.locals.at(local).ty => inner,
+            _ => &run.expr,
+        };
+        let (op, lhs, rhs) = match &sum.kind {
+            Typed::Arithmetic { op, lhs, rhs } => (*op, lhs, rhs),
+            _ => return None,
+        };
+        let number = |expr: &typed::Expr| match (&expr.kind, &expr.ty) {
+            (Typed::Constant(bits), Type::Scalar(_)) => {
+                let signed = i128::from(i64::from_le_bytes(bits.to_le_bytes()));
+                (signed.abs() < 1 << 40).then_some(signed)
+            }
+            _ => None,
+        };
+        let step = match op {
+            ArithmeticOp::Add if local_of(lhs) == Some(local) => number(rhs)?,
+            ArithmeticOp::Add if local_of(rhs) == Some(local) => number(lhs)?,
+            ArithmeticOp::Sub if local_of(lhs) == Some(local) => -number(rhs)?,
+            _ => return None,
+        };
+        (step != 0).then_some((step, range))
+    }
+
+    /// Two numbers to be compared; where one counts a loop, the other is a bound that the kernel's verifier must know.
+    pub(in super::super) fn visible_bounds(&mut self, a: Run, b: Run) -> (Run, Run) {
+        match (self.is_loop_variable(&a), self.is_loop_variable(&b)) {
+            (true, false) => {
+                let b = self.visible(b);
+                (a, b)
+            }
+            (false, true) => (self.visible(a), b),
+            _ => (a, b),
+        }
+    }
+
+    /// Whether an expression reads a variable that counts an active loop: the kernel knows its exact value in every round.
+    pub(in super::super) fn is_loop_variable(&self, run: &Run) -> bool {
+        local_of(&run.expr).is_some_and(|local| {
+            let counts = |active: &ActiveLoop| {
+                active.locals.contains(&local)
+                    || active.counters.iter().any(|counter| active.counter_local(counter) == Some(local))
+            };
+            self.loops.iter().any(counts)
+        })
+    }
+
+    /// What `(= counter bound)` amounts to in a loop that counts toward the bound without passing over it: a comparison that
+    /// also holds beyond it, which gives everyone, the kernel included, a bound.
+    pub(in super::super) fn counting_test(&self, a: &Run, b: &Run) -> Option<Comparison> {
+        let toward = |counter: &Counter, bound: &Run, inside: usize| {
+            let fixed = bound.constant().is_some()
+                || local_of(&bound.expr)
+                    .is_some_and(|local| local.index() < inside && !self.function.locals.at(local).mutated);
+            let exact = counter.step.abs() == 1
+                || matches!((counter.init.single(), bound.range.single()), (Some(from), Some(to)) if (to - from) % counter.step == 0);
+            if !fixed || !exact {
+                None
+            } else if counter.step > 0 && counter.init.high <= bound.range.low {
+                Some(Comparison::GreaterEqual)
+            } else if counter.step < 0 && counter.init.low >= bound.range.high {
+                Some(Comparison::LessEqual)
+            } else {
+                None
+            }
+        };
+        for active in self.loops.iter().rev() {
+            for counter in &active.counters {
+                let Some(local) = active.counter_local(counter) else { continue };
+                if local_of(&a.expr) == Some(local) {
+                    return toward(counter, b, active.inside);
+                }
+                if local_of(&b.expr) == Some(local) {
+                    return toward(counter, a, active.inside).map(|comparison| match comparison {
+                        Comparison::GreaterEqual => Comparison::LessEqual,
+                        _ => Comparison::GreaterEqual,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// Notes what the counters of a `while` are where its test holds.
+    pub(super) fn see_counters(&mut self, index: usize) {
+        let flow = &self.flow;
+        if let Some(active) = self.loops.get_mut(index) {
+            for counter in &mut active.counters {
+                if let Counted::Outer(local) = counter.what {
+                    counter.seen = flow.ranges.get(&local).copied();
+                }
+            }
+        }
+    }
+
+    /// Variables that the body of a `while` changes exactly once, in every round, by a constant.
+    pub(super) fn while_counters(&self, body: &Expr) -> Vec<(LocalId, i128)> {
+        let items = match &body.kind {
+            ExprKind::Begin(items) => items.as_slice(),
+            _ => std::slice::from_ref(body),
+        };
+        let mut counters = Vec::new();
+        for item in items {
+            let ExprKind::SetLocal(variable, value) = &item.kind else { continue };
+            let Some(step) = constant_step(*variable, value) else { continue };
+            let target = Expr { span: item.span, kind: ExprKind::Local(*variable) };
+            if let Some(local) = self.meaning_local(&target)
+                && assignments(body, *variable) == 1
+            {
+                counters.push((local, step));
+            }
+        }
+        counters
+    }
+}
+
+/// What changes by the same constant in every round: what the loop was made with, and the variables found to do so.
+pub(super) fn found_counters(spec: &LoopSpec, done: &ActiveLoop) -> Vec<Counter> {
+    let outer = done.counters.iter().filter(|counter| matches!(counter.what, Counted::Outer(_)));
+    let mut counters: Vec<Counter> = outer.cloned().collect();
+    for (index, (_, init)) in spec.variables.iter().enumerate() {
+        let mut steps = done.rounds.iter().map(|round| round.steps.get(index).copied().flatten());
+        let Some(Some((step, mut seen))) = steps.next() else { continue };
+        let same = steps.all(|next| match next {
+            Some((other, range)) => {
+                seen = seen.union(range);
+                other == step
+            }
+            None => false,
+        });
+        if same {
+            counters.push(Counter { what: Counted::Variable(index), step, init: init.range, seen: Some(seen) });
+        }
+    }
+    counters
+}
+
+fn constant_step(variable: VarId, value: &Expr) -> Option<i128> {
+    let ExprKind::Call(callee, arguments) = &value.kind else { return None };
+    let ExprKind::Builtin(name) = &callee.kind else { return None };
+    let [a, b] = arguments.as_slice() else { return None };
+    match (&**name, &a.kind, &b.kind) {
+        ("+", ExprKind::Local(v), ExprKind::Integer(n)) | ("+", ExprKind::Integer(n), ExprKind::Local(v)) => {
+            (*v == variable && *n != 0).then_some(*n)
+        }
+        ("-", ExprKind::Local(v), ExprKind::Integer(n)) => (*v == variable && *n != 0).then_some(-*n),
+        _ => None,
+    }
+}
+
+fn assignments(expr: &Expr, variable: VarId) -> usize {
+    let here = usize::from(matches!(&expr.kind, ExprKind::SetLocal(set, _) if *set == variable));
+    let mut count = here;
+    super::super::walk::children(expr, &mut |child| count += assignments(child, variable));
+    count
+}

@@ -1,0 +1,376 @@
+//! Loops: named `let`, `do`, `while`, `for`, and the bound on how often each runs.
+//!
+//! A loop's body is checked three times. First with nothing known of what changes in it; then with what the first round
+//! showed every next round to begin with; then, for good, with what the second showed. Each of these is true of every round,
+//! so what is proven with them is.
+
+mod bound;
+mod form;
+
+use bound::{Counted, Counter, found_counters};
+pub(super) use form::{CountedLoop, ElementKind, Elements};
+
+use super::checker::{Checker, Position};
+use super::flow::Flow;
+use super::range::Range;
+use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
+use super::value::{Run, Value, full_range};
+use crate::arena::Id;
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::expand::form::Lambda;
+use crate::kernel::KernelVersion;
+use crate::source::Span;
+
+/// The most rounds the kernel's verifier can be asked to follow: it gives up at a million instructions or 8,192 open branches
+/// (`BPF_COMPLEXITY_LIMIT_INSNS`, `BPF_COMPLEXITY_LIMIT_JMP_SEQ` in `kernel/bpf/verifier.c`).
+const MAX_TRIPS: i128 = 4096;
+/// The verifier follows loops since this version; before, they are written out.
+const BOUNDED_LOOPS: KernelVersion = KernelVersion::new(5, 3);
+/// Loops of so few rounds and so small a body are written out.
+const UNROLL_TRIPS: u64 = 4;
+const UNROLL_WEIGHT: usize = 24;
+/// The most expressions that writing out may give, where the kernel leaves no choice.
+const UNROLL_LIMIT: u64 = 4000;
+
+/// A loop whose body is being checked.
+#[derive(Debug)]
+pub(super) struct ActiveLoop {
+    id: LoopId,
+    /// The procedure whose tail calls are the loop's next rounds.
+    lambda: Option<*const Lambda>,
+    /// For that procedure: which parameters are loop variables.
+    varying: Vec<bool>,
+    locals: Vec<LocalId>,
+    /// Locals from this one on are bound inside.
+    inside: usize,
+    counters: Vec<Counter>,
+    rounds: Vec<Round>,
+}
+
+/// What a next round begins with.
+#[derive(Clone, Debug)]
+struct Round {
+    values: Vec<Run>,
+    /// By how much each value differs from the loop variable, and the variable's range.
+    steps: Vec<Option<(i128, Range)>>,
+    flow: Flow,
+}
+
+/// What a loop is made of.
+pub(super) struct LoopSpec {
+    pub(super) span: Span,
+    pub(super) variables: Vec<(String, Run)>,
+    /// How many expressions the body has.
+    pub(super) weight: usize,
+    lambda: Option<*const Lambda>,
+    varying: Vec<bool>,
+    /// Locals that the body changes by a constant in every round.
+    counters: Vec<(LocalId, i128)>,
+}
+
+impl LoopSpec {
+    /// A loop with these variables.
+    pub(super) fn new(span: Span, variables: Vec<(String, Run)>, weight: usize) -> Self {
+        Self { span, variables, weight, lambda: None, varying: Vec::new(), counters: Vec::new() }
+    }
+}
+
+/// Checks one round, given the loop's variables and its index.
+type Body<'b> = dyn FnMut(&mut Checker<'_>, &[LocalId], usize) -> Value + 'b;
+
+impl Checker<'_> {
+    /// Checks a loop. `body` checks one round, given the loop's variables and index; it goes on with [`Self::next_round`].
+    pub(super) fn run_loop(&mut self, spec: LoopSpec, position: Position, body: &mut Body<'_>) -> Value {
+        let span = spec.span;
+        let messages = self.diagnostics.len();
+        let mut spec = spec;
+        for (_, init) in &mut spec.variables {
+            *init = self.visible(init.clone());
+        }
+        let entry = self.flow.clone();
+        let function = self.function.clone();
+        let pending = self.pending.len();
+        let mut types: Vec<Type> = spec.variables.iter().map(|(_, run)| run.expr.ty.clone()).collect();
+        let mut counters = self.declared_counters(&spec);
+        let mut rounds: Option<Vec<Round>> = None;
+        let mut pass = 0;
+        loop {
+            let last = pass >= 2;
+            self.flow = self.loop_entry(&entry, rounds.as_deref());
+            let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false });
+            let inside = self.function.locals.len();
+            let locals = self.bind_loop_variables(&spec, &types, &counters, rounds.as_deref());
+            let active = ActiveLoop {
+                id,
+                lambda: spec.lambda,
+                varying: spec.varying.clone(),
+                locals: locals.clone(),
+                inside,
+                counters: counters.clone(),
+                rounds: Vec::new(),
+            };
+            self.loops.push(active);
+            let index = self.loops.len() - 1;
+            let mark = self.pending.len();
+            let value = body(self, &locals, index);
+            let value = self.close(mark, value);
+            let Some(done) = self.loops.pop() else { return Value::Error(span) };
+            if let Some(wider) = self.wider_types(&types, &done.rounds) {
+                types = wider;
+                rounds = None;
+                self.undo(messages, &function, pending);
+                pass = 0;
+                counters.retain(|counter| matches!(counter.what, Counted::Outer(_)));
+                continue;
+            }
+            if last {
+                return self.finish_loop(&spec, id, &locals, &types, &done, value, position);
+            }
+            counters = found_counters(&spec, &done);
+            rounds = Some(done.rounds);
+            self.undo(messages, &function, pending);
+            pass += 1;
+        }
+    }
+
+    fn undo(&mut self, messages: usize, function: &super::checker::FunctionState, pending: usize) {
+        self.diagnostics.truncate(messages);
+        self.function = function.clone();
+        self.pending.truncate(pending);
+    }
+
+    /// What holds at the start of every round.
+    fn loop_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>) -> Flow {
+        match rounds {
+            None => {
+                let mut flow = entry.clone();
+                for (local, information) in self.function.locals.iter() {
+                    if information.mutated {
+                        flow.present.remove(&local);
+                        flow.nonzero.remove(&local);
+                        if flow.ranges.contains_key(&local) {
+                            flow.ranges.insert(local, full_range(&information.ty));
+                        }
+                    }
+                }
+                flow
+            }
+            Some(rounds) => rounds.iter().fold(entry.clone(), |flow, round| {
+                let mut joined = self.join_flows(flow, round.flow.clone());
+                joined.reachable = entry.reachable;
+                joined
+            }),
+        }
+    }
+
+    fn bind_loop_variables(
+        &mut self,
+        spec: &LoopSpec,
+        types: &[Type],
+        counters: &[Counter],
+        rounds: Option<&[Round]>,
+    ) -> Vec<LocalId> {
+        let mut locals = Vec::new();
+        for (index, ((name, init), ty)) in spec.variables.iter().zip(types).enumerate() {
+            let full = full_range(ty);
+            let next = rounds.map(|rounds| {
+                rounds
+                    .iter()
+                    .filter_map(|round| round.values.get(index))
+                    .fold(init.range, |range, run| range.union(run.range))
+            });
+            let mut range = next.filter(|range| range.within(full)).unwrap_or(full);
+            if rounds.is_some() {
+                let counter = counters.iter().find(|counter| counter.what == Counted::Variable(index));
+                match counter {
+                    Some(counter) if counter.step > 0 => range.low = init.range.low.max(full.low),
+                    Some(counter) if counter.step < 0 => range.high = init.range.high.min(full.high),
+                    _ => {}
+                }
+            }
+            let epoch = init.epoch.map(|epoch| {
+                let stale = rounds.is_some_and(|rounds| {
+                    rounds
+                        .iter()
+                        .any(|round| round.values.get(index).is_some_and(|run| run.epoch != Some(round.flow.epoch)))
+                });
+                if stale || epoch != self.flow.epoch { epoch } else { self.flow.epoch }
+            });
+            let opaque = rounds
+                .is_some_and(|rounds| rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque)));
+            let expr = typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit);
+            let run = Run { expr, range, literal: false, epoch, opaque };
+            locals.push(self.new_local(name, &run, false));
+        }
+        // A cursor that every round sets anew belongs to the packet as it is at the start of the round.
+        if let Some(rounds) = rounds
+            && rounds.iter().any(|round| round.flow.epoch != self.flow.epoch)
+        {
+            for (index, local) in locals.iter().enumerate() {
+                let fresh = rounds.iter().all(|round| {
+                    round.values.get(index).is_none_or(|run| run.epoch.is_none_or(|epoch| epoch == round.flow.epoch))
+                });
+                if fresh && self.function.epochs.contains_key(local) {
+                    self.function.epochs.insert(*local, self.flow.epoch);
+                }
+            }
+        }
+        locals
+    }
+
+    fn wider_types(&self, types: &[Type], rounds: &[Round]) -> Option<Vec<Type>> {
+        let mut wider = types.to_vec();
+        for round in rounds {
+            for (ty, run) in wider.iter_mut().zip(&round.values) {
+                if let Some(joined) = join_types(ty, run) {
+                    *ty = joined;
+                }
+            }
+        }
+        (wider != types).then_some(wider)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one loop, put together in one place")]
+    fn finish_loop(
+        &mut self,
+        spec: &LoopSpec,
+        id: LoopId,
+        locals: &[LocalId],
+        types: &[Type],
+        done: &ActiveLoop,
+        value: Value,
+        position: Position,
+    ) -> Value {
+        let span = spec.span;
+        let trips = self.trips(spec, done);
+        let Some(trips) = trips else { return Value::Error(span) };
+        let small = trips <= UNROLL_TRIPS && spec.weight <= UNROLL_WEIGHT;
+        let must = self.program.min_kernel < BOUNDED_LOOPS && !done.rounds.is_empty();
+        let weight = u64::try_from(spec.weight).unwrap_or(u64::MAX);
+        if must && trips.saturating_mul(weight) > UNROLL_LIMIT {
+            self.push(
+                Diagnostic::error(
+                    catalogue::LOOP_TOO_LONG,
+                    span,
+                    format!(
+                        "a kernel before {BOUNDED_LOOPS} has no loops, and {trips} rounds are too many to write out"
+                    ),
+                )
+                .with_help(format!("say `(min-kernel \"{BOUNDED_LOOPS}\")`, or loop less often")),
+            );
+            return Value::Error(span);
+        }
+        *self.function.loops.at_mut(id) = typed::Loop { trips, unroll: small || must };
+        let mut variables = Vec::new();
+        for (((_, init), local), ty) in spec.variables.iter().zip(locals).zip(types) {
+            let expr = if init.expr.ty == *ty { Some(init.expr.clone()) } else { self.assign_to(*local, init.clone()) };
+            let Some(expr) = expr else { return Value::Error(span) };
+            variables.push((*local, expr));
+        }
+        let value = if position.effect {
+            let effect = self.effect(value);
+            let expr = effect.unwrap_or_else(|| typed::Expr::new(Type::Unit, span, Typed::Unit));
+            Value::Run(Run::new(expr))
+        } else {
+            value
+        };
+        let Some(run) = self.run(value) else { return Value::Error(span) };
+        let ty = if run.expr.ty == Type::Never || position.effect { Type::Unit } else { run.expr.ty.clone() };
+        let kind = Typed::Loop { id, variables, body: Box::new(run.expr) };
+        Value::Run(Run { expr: typed::Expr::new(ty, span, kind), ..run })
+    }
+
+    /// Goes on with the next round of an active loop.
+    pub(super) fn next_round(&mut self, index: usize, values: Vec<Value>, span: Span) -> Value {
+        let Some(active) = self.loops.get(index) else { return Value::Error(span) };
+        let (id, locals, inside) = (active.id, active.locals.clone(), active.inside + active.locals.len());
+        let mut runs = Vec::new();
+        for value in values {
+            let Some(run) = self.run(value) else { return Value::Error(span) };
+            runs.push(run);
+        }
+        if let Some(run) = runs.iter().find(|run| lives_one_round(&run.expr, inside)) {
+            return self.overwritten(run.expr.span);
+        }
+        let steps = runs.iter().zip(&locals).map(|(run, local)| self.step(run, *local)).collect();
+        let flow = self.flow.clone();
+        let reachable = flow.reachable;
+        if let Some(active) = self.loops.get_mut(index)
+            && reachable
+        {
+            active.rounds.push(Round { values: runs.clone(), steps, flow });
+        }
+        let mut arguments = Vec::new();
+        for (run, local) in runs.into_iter().zip(&locals) {
+            // Types that don't fit yet are widened in the next pass; what can never fit is reported in the last.
+            let Some(expr) = self.assign_to(*local, run) else { return Value::Error(span) };
+            arguments.push(expr);
+        }
+        self.flow.reachable = false;
+        Value::run(Type::Never, span, Typed::Continue { id, arguments })
+    }
+
+    /// Reports a struct that the next round would overwrite.
+    fn overwritten(&mut self, span: Span) -> Value {
+        self.report(
+            Diagnostic::error(
+                catalogue::STRUCT_OUTLIVES_ROUND,
+                span,
+                "this struct is made in a loop, and the next round makes it anew in the same memory",
+            )
+            .with_help("make it before the loop, and set its fields inside"),
+        )
+    }
+
+    /// Whether a local that lives longer than a round would keep a struct that the next round overwrites; reports it.
+    pub(super) fn keeps_struct_of_round(&mut self, local: LocalId, value: &typed::Expr) -> bool {
+        let kept = self
+            .loops
+            .last()
+            .is_some_and(|active| local.index() < active.inside && lives_one_round(value, active.inside));
+        if kept {
+            self.overwritten(value.span);
+        }
+        kept
+    }
+}
+
+/// A wider type, where a next round's value does not fit the variable's.
+fn join_types(ty: &Type, run: &Run) -> Option<Type> {
+    use super::types::{DataType, IntType};
+    match (ty, &run.expr.ty) {
+        (a, b) if a == b => None,
+        (Type::Scalar(a), Type::Scalar(_)) => {
+            let (have, new) = (super::value::scalar_int(a)?, run.int_type()?);
+            let fits = run.range.within(Range::of(have)) && (run.literal || new.signed == have.signed);
+            let int = if fits && (run.literal || new.bits <= have.bits) {
+                have
+            } else if have.signed == new.signed || run.literal {
+                IntType { bits: 64, signed: have.signed || run.range.low < 0 }
+            } else {
+                IntType::I64
+            };
+            (int != have).then_some(Type::Scalar(DataType::Int(int)))
+        }
+        (Type::Ref(a), Type::Optional(b)) if a.target == b.target => Some(Type::Optional(b.clone())),
+        (Type::Optional(_), Type::Ref(_)) => None,
+        _ => None,
+    }
+}
+
+/// Whether a value refers to stack memory that is made in every round, where locals are bound from `inside` on. A struct that is made right where
+/// it replaces the one before is fine: its parts are computed before its memory is written.
+fn lives_one_round(expr: &typed::Expr, inside: usize) -> bool {
+    let (Type::Ref(reference) | Type::Optional(reference)) = &expr.ty else { return false };
+    if !matches!(reference.region, Region::Stack | Region::Any) {
+        return false;
+    }
+    match &expr.kind {
+        Typed::Local(local) => local.index() >= inside,
+        Typed::Present(value) | Typed::Some(value) => lives_one_round(value, inside),
+        Typed::Let { body, .. } => lives_one_round(body, inside),
+        Typed::Seq(items) => items.last().is_some_and(|last| lives_one_round(last, inside)),
+        Typed::Allocate { .. } | Typed::Absent => false,
+        _ => true,
+    }
+}
