@@ -2,6 +2,7 @@
 //! The only place that says no to a user program.
 
 pub mod address;
+mod branch;
 pub mod builtin;
 mod call;
 mod callback;

@@ -1,0 +1,235 @@
+//! Choices: `if`, `case`, and what their branches give together.
+
+use std::rc::Rc;
+
+use super::checker::{Checker, Pending, Position};
+use super::expression::is_pure;
+use super::flow::Flow;
+use super::range::Range;
+use super::typed::{self, ExprKind as Typed, Type};
+use super::value::{Run, Static, Value};
+use crate::diagnostic::catalogue;
+use crate::expand::form::Expr;
+use crate::source::Span;
+use crate::syntax::Datum;
+
+impl Checker<'_> {
+    /// Puts what is pending since `mark` into the value of a branch, which must not leave anything to be done outside.
+    pub(super) fn settle(&mut self, mark: usize, value: Value) -> Value {
+        let carries_words = matches!(value, Value::Static(Static::Values(_) | Static::Unspecified, _));
+        if self.pending.len() == mark || !carries_words {
+            return value;
+        }
+        let span = value.span();
+        match self.run(value) {
+            Some(run) => self.close(mark, Value::Run(run)),
+            None => Value::Error(span),
+        }
+    }
+
+    pub(super) fn check_if(
+        &mut self,
+        test: &Expr,
+        then: &Expr,
+        otherwise: &Expr,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let test = self.test(test);
+        // In a procedure that calls itself, the branch that is not taken must not be looked at: it is what ends the recursion.
+        let decided = constant_test(&test.expr);
+        let lazy = decided.is_some() && self.in_recursion();
+        let branch = |checker: &mut Self, flow: Flow, expr: &Expr, skip: bool| {
+            checker.flow = flow;
+            let mark = checker.pending.len();
+            let value = if skip { None } else { Some(checker.check(expr, position)) };
+            let value = if position.effect { value } else { value.map(|value| checker.settle(mark, value)) };
+            (value, std::mem::replace(&mut checker.flow, Flow::new()))
+        };
+        let dead_then = !test.when_true.reachable && self.flow.reachable;
+        let dead_otherwise = !test.when_false.reachable && self.flow.reachable;
+        let mark = self.pending.len();
+        let (then, then_flow) = branch(self, test.when_true, then, lazy && decided == Some(false));
+        let then_pending = self.pending.split_off(mark);
+        let (otherwise, otherwise_flow) = branch(self, test.when_false, otherwise, lazy && decided == Some(true));
+        let otherwise_pending = self.pending.split_off(mark);
+        self.flow = self.join_flows(then_flow, otherwise_flow);
+        if dead_then || dead_otherwise {
+            if !is_pure(&test.expr) {
+                self.pending.push(Pending::Effect(test.expr));
+            }
+            let (value, pending) = if dead_then { (otherwise, otherwise_pending) } else { (then, then_pending) };
+            self.pending.extend(pending);
+            return value.unwrap_or(Value::Error(span));
+        }
+        let (Some(then), Some(otherwise)) = (then, otherwise) else { return Value::Error(span) };
+        if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
+            return Value::Error(span);
+        }
+        if position.effect {
+            let then = self.branch_effect(then, then_pending);
+            let otherwise = self.branch_effect(otherwise, otherwise_pending);
+            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        let before = self.pending.len();
+        self.pending.extend(then_pending);
+        self.pending.extend(otherwise_pending);
+        if let Some(same) = same_static(&then, &otherwise) {
+            return if self.pending.len() == before { same } else { self.branches_do_not_mix(&then, &otherwise, span) };
+        }
+        if self.pending.len() > before {
+            return self.branches_do_not_mix(&then, &otherwise, span);
+        }
+        self.join_values(test.expr, then, otherwise, span)
+    }
+
+    fn branches_do_not_mix(&mut self, then: &Value, otherwise: &Value, span: Span) -> Value {
+        let (one, other) = (self.describe(then), self.describe(otherwise));
+        self.error(
+            catalogue::NOT_A_RUN_TIME_VALUE,
+            span,
+            format!("which of {one} and {other} it is would be known only at run time"),
+        )
+    }
+
+    fn branch_effect(&mut self, value: Value, pending: Vec<Pending>) -> typed::Expr {
+        let span = value.span();
+        let mark = self.pending.len();
+        self.pending.extend(pending);
+        let expr = self.effect(value).unwrap_or_else(|| typed::Expr::new(Type::Unit, span, Typed::Unit));
+        self.wrap(mark, expr)
+    }
+
+    fn join_values(&mut self, test: typed::Expr, then: Value, otherwise: Value, span: Span) -> Value {
+        let unspecified = |value: &Value| match value {
+            Value::Static(Static::Unspecified, _) => true,
+            Value::Run(run) => run.expr.ty == Type::Unit,
+            _ => false,
+        };
+        let valueless = unspecified(&then) || unspecified(&otherwise);
+        let (Some(then), Some(otherwise)) = (self.run(then), self.run(otherwise)) else { return Value::Error(span) };
+        let never = |run: &Run| run.expr.ty == Type::Never;
+        if valueless && !never(&then) && !never(&otherwise) {
+            let kind =
+                Typed::If { test: Box::new(test), then: Box::new(then.expr), otherwise: Box::new(otherwise.expr) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        let range = match (never(&then), never(&otherwise)) {
+            (true, _) => otherwise.range,
+            (_, true) => then.range,
+            _ => then.range.union(otherwise.range),
+        };
+        let literal = then.literal && otherwise.literal;
+        let opaque = then.opaque || otherwise.opaque;
+        let epoch = then.epoch.or(otherwise.epoch);
+        let Some((ty, then, otherwise)) = self.unify(then, otherwise, span) else { return Value::Error(span) };
+        let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };
+        let mut run = Run::new(typed::Expr::new(ty, span, kind));
+        run.range = if run.int_type().is_some_and(|int| range.within(Range::of(int))) { range } else { run.range };
+        run.literal = literal;
+        run.epoch = epoch;
+        run.opaque = opaque;
+        Value::Run(run)
+    }
+
+    pub(super) fn case(
+        &mut self,
+        key: &Expr,
+        clauses: &[(Vec<Datum>, Expr)],
+        otherwise: &Expr,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let key = self.value(key);
+        let key = match self.scalar(key) {
+            Some(run) => self.stable_run(run, "key"),
+            None => return Value::Error(span),
+        };
+        self.case_clauses(&key, clauses, otherwise, position, span)
+    }
+
+    fn case_clauses(
+        &mut self,
+        key: &Run,
+        clauses: &[(Vec<Datum>, Expr)],
+        otherwise: &Expr,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let Some(((data, body), rest)) = clauses.split_first() else { return self.check(otherwise, position) };
+        let test = self.case_test(key, data, span);
+        self.choose(
+            test,
+            position,
+            span,
+            |checker| checker.check(body, position),
+            |checker| {
+                let mark = checker.pending.len();
+                let value = checker.case_clauses(key, rest, otherwise, position, span);
+                checker.close(mark, value)
+            },
+        )
+    }
+
+    /// A choice between two things that a test decides.
+    pub(super) fn choose(
+        &mut self,
+        test: super::test::Test,
+        position: Position,
+        span: Span,
+        then: impl FnOnce(&mut Self) -> Value,
+        otherwise: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let mark = self.pending.len();
+        self.flow = test.when_true;
+        let then = then(self);
+        let then = if position.effect { then } else { self.settle(mark, then) };
+        let then_pending = self.pending.split_off(mark);
+        let then_flow = std::mem::replace(&mut self.flow, test.when_false);
+        let otherwise = otherwise(self);
+        let otherwise = if position.effect { otherwise } else { self.settle(mark, otherwise) };
+        let otherwise_pending = self.pending.split_off(mark);
+        let otherwise_flow = std::mem::replace(&mut self.flow, Flow::new());
+        self.flow = self.join_flows(then_flow, otherwise_flow);
+        if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
+            return Value::Error(span);
+        }
+        if position.effect {
+            let then = self.branch_effect(then, then_pending);
+            let otherwise = self.branch_effect(otherwise, otherwise_pending);
+            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+            return Value::run(Type::Unit, span, kind);
+        }
+        if !then_pending.is_empty() || !otherwise_pending.is_empty() {
+            return self.branches_do_not_mix(&then, &otherwise, span);
+        }
+        self.join_values(test.expr, then, otherwise, span)
+    }
+
+    fn in_recursion(&self) -> bool {
+        self.frames.iter().enumerate().any(|(index, frame)| {
+            self.frames.iter().take(index).any(|outer| Rc::ptr_eq(&outer.lambda, &frame.lambda))
+                || self.calls_itself(&frame.lambda)
+        })
+    }
+}
+
+/// Whether a test is decided while compiling.
+pub(super) fn constant_test(test: &typed::Expr) -> Option<bool> {
+    match test.kind {
+        Typed::Constant(value) => Some(value != 0),
+        _ => None,
+    }
+}
+
+fn same_static(one: &Value, other: &Value) -> Option<Value> {
+    let same = match (one, other) {
+        (Value::Static(Static::Unspecified, _), Value::Static(Static::Unspecified, _)) => true,
+        (Value::Static(Static::Map(a), _), Value::Static(Static::Map(b), _)) => a == b,
+        (Value::Static(Static::Keyword(a), _), Value::Static(Static::Keyword(b), _)) => a == b,
+        (Value::Static(Static::String(a), _), Value::Static(Static::String(b), _)) => a == b,
+        _ => false,
+    };
+    same.then(|| one.clone())
+}
