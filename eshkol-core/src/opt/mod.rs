@@ -2,6 +2,7 @@
 //! keeps what the kernel's verifier can see.
 
 mod alias;
+mod bit_tests;
 mod control_flow;
 mod dead_code;
 mod dead_stores;
@@ -55,8 +56,21 @@ pub fn optimise(function: &mut Function, options: Options) {
         Optimisation::Full => FULL,
     };
     run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness);
-    for _ in 0..ROUNDS {
-        if !passes.iter().fold(false, |changed, pass| run(pass, function, options.endianness) | changed) {
+    until_done(passes, function, options.endianness);
+    // Last, since other passes learn more from the tests of single bits.
+    if options.optimisation == Optimisation::Full
+        && run(&("bit_tests", |function, _| bit_tests::run(function)), function, options.endianness)
+    {
+        until_done(passes, function, options.endianness);
+    }
+}
+
+/// Runs passes round and round until none of them changes anything any more.
+fn until_done(passes: &[Pass], function: &mut Function, endianness: Endianness) {
+    let mut unchanged = 0;
+    for pass in passes.iter().cycle().take(ROUNDS * passes.len()) {
+        unchanged = if run(pass, function, endianness) { 0 } else { unchanged + 1 };
+        if unchanged == passes.len() {
             break;
         }
     }
