@@ -6,6 +6,8 @@
 //! | `urem v0, 8` | `and v0, 7` | [`arithmetic`] |
 //! | `and (load.1 …), 255` | `load.1 …` | [`arithmetic`] |
 //! | `tobig16 (tobig16 v0)` | `and v0, 65535` | [`arithmetic`] |
+//! | `tobig16 (or (tobig16 v0), 1)` | `or (and v0, 65535), 256`, on a little-endian machine | [`arithmetic`] |
+//! | `lshr (or (load.4 …), (shl v0, 32)), 32` | `and v0, 0xffffffff` | [`arithmetic`] |
 //! | `branch equal (tobig16 v0), 0x800 -> …` | `branch equal v0, 0x8 -> …`, on a little-endian machine | [`comparison`] |
 //! | `branch equal (and v0, 4), 0 -> b1, b2` | `branch bits-set v0, 4 -> b2, b1` | [`comparison`] |
 //! | `branch bits-set (lshr v0, 3), 1 -> …` | `branch bits-set v0, 8 -> …` | [`comparison`] |

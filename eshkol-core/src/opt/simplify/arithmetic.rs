@@ -2,6 +2,7 @@
 
 use super::low_bits::{low_bits_kept, mask};
 use super::{Simpler, Simplifier};
+use crate::arena::Id as _;
 use crate::compile::Endianness;
 use crate::ir::{ArithmeticOp, Op, UnaryOp, Value, ValueType, Width, evaluate};
 
@@ -95,6 +96,7 @@ impl Simplifier<'_> {
             (ArithmeticOp::And, number) if number == ones => Some(same(width, lhs)),
             (ArithmeticOp::Or, number) if number == ones => constant(ones),
             (ArithmeticOp::And, number) => self.and(width, lhs, number, result),
+            (ArithmeticOp::LShr, amount) if width == Width::W64 => self.upper_part(lhs, amount, result),
             (ArithmeticOp::Sub, number) => {
                 let negative = evaluate::binary(ArithmeticOp::Sub, width, 0, number);
                 let negative = if width == Width::W32 { evaluate::sign_extend(negative, 32) } else { negative };
@@ -133,6 +135,21 @@ impl Simplifier<'_> {
             }
             _ => None,
         }
+    }
+
+    /// A shift of two parts of which the lower is shifted out.
+    fn upper_part(&mut self, lhs: Value, amount: u64, result: Value) -> Option<Simpler> {
+        let Op::Binary(ArithmeticOp::Or, Width::W64, one, other) = *self.through(lhs, result)? else { return None };
+        let shifted_out = |value| self.bits(value, result).maximum() >> (amount & 63) == 0;
+        let upper = if shifted_out(one) {
+            other
+        } else if shifted_out(other) {
+            one
+        } else {
+            return None;
+        };
+        let amount = self.constant(amount);
+        Some(Simpler::Op(Op::Binary(ArithmeticOp::LShr, Width::W64, upper, amount)))
     }
 
     /// Signed operations on numbers that have no sign.
@@ -251,8 +268,42 @@ impl Simplifier<'_> {
                 let inner = *inner;
                 Some(self.low(inner, bits))
             }
-            _ => None,
+            _ => self.changed_in_between(op, value),
         }
+    }
+
+    /// Bits of a number that are changed between two changes of its byte order can be changed where they are.
+    fn changed_in_between(&mut self, op: UnaryOp, value: Value) -> Option<Simpler> {
+        let mut changes = Vec::new();
+        let mut at = value;
+        let original = loop {
+            if self.uses.get(at.index()) != Some(&1) {
+                return None;
+            }
+            match *self.function.defining_op(at)? {
+                Op::Unary(before, original) if before == op && !changes.is_empty() => break original,
+                Op::Binary(
+                    change @ (ArithmeticOp::And | ArithmeticOp::Or | ArithmeticOp::Xor),
+                    Width::W64,
+                    inner,
+                    number,
+                ) => {
+                    changes.push((change, self.number(number)?));
+                    at = inner;
+                }
+                _ => return None,
+            }
+        };
+        let mut simpler = self.low(original, swapped_bits(op)?);
+        for (change, number) in changes.into_iter().rev() {
+            let before = match simpler {
+                Simpler::Value(value) => value,
+                Simpler::Op(op) => self.make(op),
+            };
+            let number = self.constant(evaluate::unary(op, number, self.endianness));
+            simpler = Simpler::Op(Op::Binary(change, Width::W64, before, number));
+        }
+        Some(simpler)
     }
 
     /// The low bits of a value, zero-extended.

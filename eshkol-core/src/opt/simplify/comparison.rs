@@ -176,11 +176,20 @@ impl Simplifier<'_> {
             let inverted = comparison.inverted == wants_set;
             return Some(Comparison { condition: Condition::BitsSet, lhs: inner, rhs, inverted, ..comparison });
         }
-        // The mask and the number in the other byte order.
-        let Op::Unary(op, original) = *self.function.defining_op(inner)? else { return None };
-        let bits = swapped_bits(op).filter(|bits| number <= mask(*bits))?;
-        let swapped = |number: u64| evaluate::unary(op, number & mask(bits), self.endianness);
-        let (kept, number) = (swapped(kept), swapped(number));
+        let (original, kept, number) = match *self.function.defining_op(inner)? {
+            // The mask and the number in the other byte order.
+            Op::Unary(op, original) => {
+                let bits = swapped_bits(op).filter(|bits| number <= mask(*bits))?;
+                let swapped = |number: u64| evaluate::unary(op, number & mask(bits), self.endianness);
+                (original, swapped(kept), swapped(number))
+            }
+            // Where they are before the shift.
+            Op::Binary(ArithmeticOp::LShr, Width::W64, original, amount) => {
+                let amount = self.number(amount)?;
+                (original, shifted_mask(kept, amount)?, shifted_mask(number, amount)?)
+            }
+            _ => return None,
+        };
         let kept = self.constant(kept);
         let lhs = self.make(Op::Binary(ArithmeticOp::And, Width::W64, original, kept));
         let rhs = self.constant(number);

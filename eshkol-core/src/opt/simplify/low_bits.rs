@@ -23,6 +23,13 @@ impl Simplifier<'_> {
                     let covers = self.number(*number).is_some_and(|number| number & mask(bits) == mask(bits));
                     (covers && kept == bits).then_some(*inner)
                 }
+                Some(Op::Binary(ArithmeticOp::Or | ArithmeticOp::Xor | ArithmeticOp::Add, Width::W64, one, other)) => {
+                    if self.is_above(*other, bits) {
+                        Some(*one)
+                    } else {
+                        self.is_above(*one, bits).then_some(*other)
+                    }
+                }
                 Some(Op::Unary(op, inner)) => (bits <= low_bits_kept(*op)).then_some(*inner),
                 _ => None,
             };
@@ -30,6 +37,16 @@ impl Simplifier<'_> {
                 Some(inner) => value = inner,
                 None => return value,
             }
+        }
+    }
+
+    /// Whether a number was shifted past so many low bits.
+    fn is_above(&self, value: Value, bits: u32) -> bool {
+        match self.function.defining_op(value) {
+            Some(Op::Binary(ArithmeticOp::Shl, Width::W64, _, amount)) => {
+                self.number(*amount).is_some_and(|amount| amount & 63 >= bits.into())
+            }
+            _ => false,
         }
     }
 

@@ -183,6 +183,56 @@ fn comparisons_without_byte_swaps() {
 }
 
 #[test]
+fn changes_in_the_other_byte_order() {
+    becomes(
+        "v3 = load.2 v2 + 14; v4 = tobig16 v3; v5 = const 61440; v6 = and v4, v5; v7 = const 200; v8 = or v6, v7; v9 = tobig16 v8",
+        "v3 = load.2 v2 + 14; v5 = const 240; v6 = and v3, v5; v7 = const 51200; v9 = or v6, v7",
+    );
+    becomes(
+        "v3 = tobig32 v0; v4 = const -1; v5 = xor v3, v4; v9 = tobig32 v5",
+        "v3 = zext32 v0; v4 = const 4294967295; v9 = xor v3, v4",
+    );
+    // What is in between is needed itself.
+    let both = "v3 = tobig16 v0; v4 = const 255; v5 = and v3, v4; v6 = tobig16 v5; v9 = add v5, v6";
+    becomes(both, both);
+}
+
+#[test]
+fn numbers_of_two_parts() {
+    let parts = "v3 = load.4 v2 + 0; v4 = load.2 v2 + 4; v5 = const 32; v6 = shl v4, v5; v7 = or v3, v6";
+    becomes(
+        &format!("{parts}; v8 = lshr v7, v5; store.2 v2 + 10, v8; v9 = const 0"),
+        "v3 = load.2 v2 + 4; store.2 v2 + 10, v3; v9 = const 0",
+    );
+    becomes(
+        &format!("{parts}; store.4 v2 + 6, v7; v9 = const 0"),
+        "v3 = load.4 v2 + 0; store.4 v2 + 6, v3; v9 = const 0",
+    );
+    // The lower part reaches into the upper one.
+    let overlapping = "v3 = load.8 v2 + 0; v4 = shl v1, v0; v5 = or v3, v4; v6 = const 32; v9 = lshr v5, v6";
+    becomes(overlapping, overlapping);
+}
+
+#[test]
+fn comparisons_before_a_shift() {
+    branch_becomes(
+        "v3 = load.1 v2 + 13; v4 = const 4; v5 = lshr v3, v4; v6 = const 1",
+        "bits-set v5, v6",
+        "v3 = load.1 v2 + 13; v4 = const 16",
+        "bits-set v3, v4 -> b1, b2",
+    );
+    branch_becomes(
+        "v3 = load.1 v2 + 13; v4 = const 2; v5 = lshr v3, v4; v6 = const 15; v7 = and v5, v6; v8 = const 5",
+        "equal v7, v8",
+        "v3 = load.1 v2 + 13; v4 = const 60; v5 = and v3, v4; v6 = const 20",
+        "equal v5, v6 -> b1, b2",
+    );
+    // Bits that no instruction holds.
+    let high = "v3 = const 40; v4 = lshr v0, v3; v5 = const 1";
+    branch_becomes(high, "bits-set v4, v5", high, "bits-set v4, v5 -> b1, b2");
+}
+
+#[test]
 fn simpler_comparisons() {
     branch_becomes("v3 = const 5", "above v3, v0", "v3 = const 5", "below v0, v3 -> b1, b2");
     branch_becomes("v3 = const 1", "below v0, v3", "v3 = const 0", "equal v0, v3 -> b1, b2");
