@@ -14,6 +14,8 @@
 //!   c: …
 //! ```
 //!
+//! The same is done where one edge goes with constants to where the block at the end of the other edge goes, too.
+//!
 //! What is computed only for one edge is computed on it.
 
 use regalloc2::{Operand, VReg};
@@ -104,9 +106,31 @@ impl Selector<'_> {
 
     /// The blocks that the edges of a branch lead to.
     fn edges(&mut self, then: &Target, otherwise: &Target) -> (BlockId, BlockId) {
-        if then.block != otherwise.block || self.returned(then).is_some() {
-            return (self.edge(then), self.edge(otherwise));
+        if then.block == otherwise.block && self.returned(then).is_none() {
+            self.edges_to_one(then, otherwise)
+        } else if self.is_short_cut(then, otherwise) {
+            let arguments = self.arguments(then);
+            (self.jump_edge(then, arguments), self.edge(otherwise))
+        } else if self.is_short_cut(otherwise, then) {
+            let arguments = self.arguments(otherwise);
+            (self.edge(then), self.jump_edge(otherwise, arguments))
+        } else {
+            (self.edge(then), self.edge(otherwise))
         }
+    }
+
+    /// Whether an edge passes nothing but constants, to where the block that only the other edge leads to goes, too.
+    fn is_short_cut(&self, edge: &Target, other: &Target) -> bool {
+        let meets = |terminator: &Terminator| matches!(terminator, Terminator::Jump(to) if to.block == edge.block);
+        !edge.arguments.is_empty()
+            && edge.arguments.iter().all(|argument| self.constant(*argument).is_some())
+            && self.cfg.predecessors(other.block).len() == 1
+            && meets(&self.function.blocks.at(other.block).terminator)
+            && self.returned(edge).is_none()
+    }
+
+    /// The blocks that the edges of a branch lead to, where both go to the same block.
+    fn edges_to_one(&mut self, then: &Target, otherwise: &Target) -> (BlockId, BlockId) {
         // How many instructions it takes to have the arguments ready before the branch; `None` where that may do work
         // in vain or only moves work.
         let early = |this: &Self, target: &Target| {
