@@ -1,0 +1,109 @@
+//! The other side: clang's code for the same program, compiled here or as it was recorded.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::programs::{self, Code, Program};
+
+/// The instruction set is the one that we choose for the default `min-kernel`.
+const OPTIONS: &[&str] =
+    &["-target", "bpfel", "-O2", "-mcpu=v3", "-g", "-Wall", "-Werror", "-Wno-unused-const-variable"];
+/// Its command.
+pub(crate) const CLANG: &str = "clang-19";
+
+/// Where clang's code comes from.
+pub(crate) struct Reference {
+    pub(crate) source: Source,
+    recorded_version: String,
+    recorded: Vec<(String, Code)>,
+}
+
+/// Where it comes from, with clang's version.
+pub(crate) enum Source {
+    Clang(String),
+    Record(String),
+}
+
+impl Reference {
+    /// The clang that is installed, or else the record.
+    pub(crate) fn new() -> Result<Self, String> {
+        let (recorded_version, recorded) = read()?;
+        let source = match installed() {
+            Some(version) => Source::Clang(version),
+            None => Source::Record(recorded_version.clone()),
+        };
+        Ok(Self { source, recorded_version, recorded })
+    }
+
+    /// Whether the clang that was recorded is the one that is installed: another may give other code.
+    pub(crate) fn is_recorded_version(&self) -> bool {
+        matches!(&self.source, Source::Clang(version) if *version == self.recorded_version)
+    }
+
+    /// The size of clang's code for a program.
+    pub(crate) fn code(&self, program: &Program) -> Result<Code, String> {
+        match self.source {
+            Source::Clang(_) => Code::of(&object(program)?),
+            Source::Record(_) => {
+                self.recorded(program).ok_or_else(|| format!("{} has not been recorded", program.name))
+            }
+        }
+    }
+
+    /// What was recorded of a program.
+    pub(crate) fn recorded(&self, program: &Program) -> Option<Code> {
+        self.recorded.iter().find(|(name, _)| *name == program.name).map(|(_, code)| *code)
+    }
+
+    /// Writes the record.
+    pub(crate) fn record(&self, counts: &[(Program, Code)]) -> Result<(), String> {
+        let Source::Clang(version) = &self.source else {
+            return Err(format!("without {CLANG} there is nothing to record"));
+        };
+        let mut text = format!("{version}\n");
+        for (program, Code { instructions, stack }) in counts {
+            let _ = writeln!(text, "{} {instructions} {stack}", program.name);
+        }
+        let path = path();
+        fs::write(&path, text).map_err(|error| format!("can't write {}: {error}", path.display()))
+    }
+}
+
+/// clang's version, where it is installed.
+fn installed() -> Option<String> {
+    let output = Command::new(CLANG).arg("--version").output().ok().filter(|output| output.status.success())?;
+    String::from_utf8_lossy(&output.stdout).lines().next().map(|line| line.trim().to_owned())
+}
+
+/// The object that clang makes.
+pub(crate) fn object(program: &Program) -> Result<Vec<u8>, String> {
+    let output = Command::new(CLANG).args(OPTIONS).arg("-c").arg(&program.c).args(["-o", "-"]).output();
+    let Output { status, stdout, stderr } = output.map_err(|error| format!("can't run {CLANG}: {error}"))?;
+    if !status.success() {
+        return Err(format!("{}: {}", program.c.display(), String::from_utf8_lossy(&stderr)));
+    }
+    Ok(stdout)
+}
+
+fn path() -> PathBuf {
+    programs::directory("clang").join("counts.txt")
+}
+
+/// The record: clang's version, then a line for each program with its instructions and its stack.
+fn read() -> Result<(String, Vec<(String, Code)>), String> {
+    let path = path();
+    let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    let mut lines = text.lines();
+    let version = lines.next().unwrap_or_default().to_owned();
+    let parse = |line: &str| {
+        let mut words = line.split(' ');
+        let name = words.next()?.to_owned();
+        let instructions = words.next()?.parse().ok()?;
+        let stack = words.next()?.parse().ok()?;
+        Some((name, Code { instructions, stack }))
+    };
+    let counts = lines.map(|line| parse(line).ok_or_else(|| format!("{}: not a record: {line}", path.display())));
+    Ok((version, counts.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,88 @@
+//! Our side: what the compiler makes of a program, and how long it takes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use eshkol_core::diagnostic::Severity;
+use eshkol_core::include::Files;
+use eshkol_core::source::Sources;
+use eshkol_core::{Compilation, Endianness, Options};
+
+use crate::programs::{Code, Program};
+
+/// How long the compiler takes.
+pub(crate) struct Time {
+    /// For one byte order, from the text to the object.
+    pub(crate) once: Runs,
+    /// For both, as the macro needs them.
+    pub(crate) both: Runs,
+}
+
+/// How long a run took.
+pub(crate) struct Runs {
+    /// By the clock: the median.
+    pub(crate) clock: Duration,
+    /// On the processor, which other work on the machine does not prolong: the mean; `None` where the kernel does not tell.
+    pub(crate) processor: Option<Duration>,
+}
+
+fn sources(program: &Program) -> (Sources, eshkol_core::source::SourceId) {
+    let mut sources = Sources::new();
+    let source = sources.add(&*program.name, program.text.clone());
+    (sources, source)
+}
+
+fn files() -> Files {
+    Files::new(|path| std::fs::read(path), Path::new(""))
+}
+
+/// The object for a little-endian machine.
+pub(crate) fn object(program: &Program) -> Result<Vec<u8>, String> {
+    let (mut sources, source) = sources(program);
+    let Compilation { diagnostics, output } =
+        eshkol_core::compile(&mut sources, source, &mut files(), Options::default());
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let messages: Vec<_> = errors.map(|error| format!("{}: {}", error.code, error.message)).collect();
+    output.map(|output| output.object).ok_or_else(|| format!("{}: {}", program.name, messages.join("; ")))
+}
+
+/// The size of its code.
+pub(crate) fn code(program: &Program) -> Result<Code, String> {
+    Code::of(&object(program)?)
+}
+
+/// Measures many runs.
+pub(crate) fn time(program: &Program) -> Time {
+    let whole = |both: bool| {
+        let (mut sources, source) = sources(program);
+        let Compilation { output, .. } = eshkol_core::compile(&mut sources, source, &mut files(), Options::default());
+        let big = Options { endianness: Endianness::Big, ..Options::default() };
+        let second = output.as_ref().filter(|_| both).map(|output| output.again(&sources, big));
+        std::hint::black_box((output, second));
+    };
+    Time { once: measure(|| whole(false)), both: measure(|| whole(true)) }
+}
+
+/// Runs something until some time is over.
+fn measure(run: impl Fn()) -> Runs {
+    const ENOUGH: Duration = Duration::from_millis(300);
+    const FEWEST: u32 = 21;
+    let (began, began_on_processor) = (Instant::now(), on_processor());
+    let (mut clock, mut runs) = (Vec::new(), 0);
+    while runs < FEWEST || began.elapsed() < ENOUGH {
+        let start = Instant::now();
+        run();
+        clock.push(start.elapsed());
+        runs += 1;
+    }
+    // The kernel counts in ticks of the clock, and so not each run.
+    let processor = on_processor().zip(began_on_processor).map(|(end, start)| (end - start) / runs);
+    clock.sort();
+    Runs { clock: clock[clock.len() / 2], processor }
+}
+
+/// How long this thread has run on a processor: the first number of its `schedstat` (proc(5)).
+fn on_processor() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}

@@ -1,0 +1,186 @@
+//! Both objects in the kernel: the verifier takes both, and on the same packets they do the same.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use eshkol::__private::{MapSpec, ProgramSpec, UnitSpec};
+use eshkol::{Array, HashMap, Loaded, Loader, PerCpuArray, XdpProgram};
+use eshkol_test_support::Packet;
+
+use crate::programs::Program;
+
+/// The maps that are looked into, in whichever program they are.
+static MAPS: [MapSpec; 5] = [
+    map("blocklist", 1, 1, 1024),
+    map("packet_counter", 2, 8, 1),
+    map("packets", 6, 8, 1),
+    map("traffic_stats", 6, 16, 256),
+    map("perf_stats", 6, 8, 4),
+];
+static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
+    name: "xdp-main",
+    symbol: "xdp_main",
+    program_type: "xdp",
+    attach_points: &[],
+    file: "",
+    lines: &[],
+}];
+
+const fn map(symbol: &'static str, kind: u32, value_size: u32, max_entries: u32) -> MapSpec {
+    MapSpec { name: symbol, symbol, kind, key_size: 4, value_size, max_entries, flags: 0, pin_by_name: false }
+}
+
+/// A program in the kernel.
+pub(crate) struct InKernel {
+    unit: Loaded,
+    program: XdpProgram,
+}
+
+impl InKernel {
+    /// Loads an object.
+    pub(crate) fn load(object: Vec<u8>) -> Result<Self, String> {
+        // A description of a unit is a static of the user's crate.
+        let spec = UnitSpec {
+            name: "benchmark",
+            object: object.leak(),
+            min_kernel: (5, 10),
+            maps: &MAPS,
+            programs: &PROGRAMS,
+            globals: &[],
+        };
+        let unit = Loader::new(Box::leak(Box::new(spec))).load().map_err(|error| error.to_string())?;
+        let program = unit.program("xdp_main").map_err(|error| error.to_string())?;
+        Ok(Self { unit, program })
+    }
+
+    /// What becomes of a packet that comes so many times: the verdict on the last, and its bytes.
+    fn run(&self, packet: &[u8], times: u32) -> Result<(u32, Vec<u8>), String> {
+        let run = self.program.test_run_repeat(packet, times).map_err(|error| error.to_string())?;
+        Ok((run.return_value, run.data))
+    }
+
+    /// Whether a few packets pass and of very many some are dropped.
+    fn drops_floods(&self, packet: &[u8]) -> Result<(), String> {
+        const DROPPED: u32 = 1;
+        if self.run(packet, 50)?.0 == DROPPED {
+            return Err(" drops a few packets".to_owned());
+        }
+        // The verdict is that on the last, which may just be allowed again.
+        for _ in 0..5 {
+            if self.run(packet, 20_000)?.0 == DROPPED {
+                return Ok(());
+            }
+        }
+        Err(" lets a flood pass".to_owned())
+    }
+
+    /// What has been counted, where the program has a map of counters.
+    fn counted(&self) -> Vec<u64> {
+        let sums = |values: &[u64]| values.iter().sum::<u64>();
+        let mut counted = Vec::new();
+        if let Ok(map) = self.unit.map::<Array<u64>>("packet_counter") {
+            counted.extend(map.get(0));
+        }
+        if let Ok(map) = self.unit.map::<PerCpuArray<u64>>("packets") {
+            counted.extend(map.get(0).map(|values| sums(&values)));
+        }
+        // The other two numbers of `perf_stats` are times.
+        if let Ok(map) = self.unit.map::<PerCpuArray<u64>>("perf_stats") {
+            counted.extend((0..2).flat_map(|index| map.get(index)).map(|values| sums(&values)));
+        }
+        if let Ok(map) = self.unit.map::<PerCpuArray<[u64; 2]>>("traffic_stats") {
+            let of_all = map.iter().flatten();
+            counted.extend(of_all.flat_map(|values| values.iter().flatten().copied().collect::<Vec<_>>()));
+        }
+        counted
+    }
+}
+
+const BLOCKED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// Packets that the programs tell apart.
+fn packets() -> Vec<Vec<u8>> {
+    let ethernet = Packet::ethernet;
+    let peer = Ipv4Addr::new(10, 0, 0, 2);
+    let ipv6 = || ethernet().ipv6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    let mac = [2, 0, 0, 0, 0, 9];
+    let mut packets = vec![
+        ethernet().arp(1, (mac, peer), ([0; 6], OURS)),
+        ethernet().arp(1, (mac, peer), ([0; 6], peer)),
+        ethernet().arp(2, (mac, peer), (mac, OURS)),
+        ethernet().vlan(100).ipv4(peer, OURS).udp(1, 2),
+        ethernet().vlan(101).ipv4(peer, OURS).udp(1, 2),
+        ethernet().service_vlan(100).vlan(100).ipv4(peer, OURS).udp(1, 2),
+        ethernet().ipv4(BLOCKED, OURS).udp(1, 2),
+        ethernet().ipv4(OURS, BLOCKED).udp(1, 2),
+        ethernet().ipv4(peer, OURS).icmp(8, 0).payload(&[1, 2, 3, 4]),
+        ethernet().ipv4_with_options(peer, OURS, &[1, 1, 1, 0]).icmp(8, 0).payload(&[0xff; 7]),
+        ethernet().ipv4(peer, OURS).icmp(0, 0).payload(&[5; 8]),
+        ethernet().ipv4_fragment(peer, OURS, 3).payload(&[8; 30]),
+    ];
+    for flags in [0x02, 0x12, 0x10, 0x04, 0xff, 0x00] {
+        packets.push(ethernet().ipv4(peer, OURS).tcp(4000, 8080, flags));
+        packets.push(ethernet().ipv4_with_options(peer, OURS, &[1; 40]).tcp(4000, 8080, flags).payload(b"x"));
+        packets.push(ethernet().ipv4(peer, OURS).tcp_with_options(8080, 4000, flags, &[1; 8]));
+    }
+    // Extension headers: hop by hop, routing, fragment, authentication, destination options, mobility, experiments.
+    for extensions in
+        [&[][..], &[0], &[0, 43, 60], &[44], &[51], &[135, 139, 140], &[0, 43, 60, 51, 44, 0], &[0; 7], &[59]]
+    {
+        for port in [53, 54] {
+            let headers = extensions.iter().fold(ipv6(), |packet, protocol| packet.extension(*protocol, &[0; 6]));
+            packets.push(headers.udp(1, port).payload(b"question"));
+        }
+    }
+    let mut bytes: Vec<_> = packets.iter().map(Packet::build).collect();
+    // Tags with priority, later fragments, long and odd lengths: what the builder does not make, by changing single bytes.
+    for packet in bytes.clone() {
+        for place in [14, 15, 20, 21, 46, 54, 55, 56, 57] {
+            let mut changed = packet.clone();
+            if let Some(byte) = changed.get_mut(place) {
+                *byte ^= 0x25;
+                bytes.push(changed);
+            }
+        }
+    }
+    bytes
+}
+
+/// Whether both do the same on each packet and each beginning of it, one after the other.
+pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> Result<(), String> {
+    for unit in [&ours.unit, &theirs.unit] {
+        if let Ok(map) = unit.map::<HashMap<u32, u8>>("blocklist") {
+            map.insert(BLOCKED, 1).map_err(|error| error.to_string())?;
+        }
+    }
+    let same = |packet: &[u8]| {
+        let (ours, theirs) = (ours.run(packet, 1)?, theirs.run(packet, 1)?);
+        if ours == theirs {
+            return Ok(());
+        }
+        Err(format!("{}: {packet:02x?} gives {ours:02x?}, and in C {theirs:02x?}", program.name))
+    };
+    // What may pass depends on the time, and so each packet comes from an address of its own.
+    let limits = matches!(program.name.as_str(), "syn-limiter" | "token-bucket");
+    // The kernel runs programs on Ethernet headers at least.
+    const SHORTEST: usize = 14;
+    const SOURCE: std::ops::Range<usize> = 26..30;
+    let mut number = 0_u32;
+    for mut packet in packets() {
+        for length in SHORTEST..=packet.len() {
+            number += 1;
+            if limits && packet.len() >= SOURCE.end {
+                packet[SOURCE].copy_from_slice(&number.to_be_bytes());
+            }
+            same(&packet[..length])?;
+        }
+    }
+    if limits {
+        let syn = Packet::ethernet().ipv4(OURS, BLOCKED).tcp(1, 2, 0x02).build();
+        ours.drops_floods(&syn)
+            .and_then(|()| theirs.drops_floods(&syn))
+            .map_err(|reason| format!("{}{reason}", program.name))?;
+    }
+    let (ours, theirs) = (ours.counted(), theirs.counted());
+    if ours == theirs { Ok(()) } else { Err(format!("{} counts {ours:?}, and in C {theirs:?}", program.name)) }
+}

@@ -1,0 +1,109 @@
+//! Our code beside clang's, for the same programs: `cargo bench` prints one table.
+//!
+//! Each `benches/programs/NAME.esh` has its equal in `benches/clang/NAME.c`. Where clang is missing, its columns come from the record
+//! in `benches/clang/counts.txt`, which `cargo bench -- --record` writes anew. `cargo bench --profile dev` measures the compiler
+//! as `cargo build` runs it inside the macro: not optimised.
+//!
+//! As a test, which `cargo test` runs, it measures no time: it fails where we need more instructions than we may and where
+//! the record is not what clang gives; as root, it runs both on the same packets in the kernel, which must end the same.
+
+mod clang;
+mod compile;
+mod kernel;
+mod programs;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clang::{CLANG, Reference, Source};
+use eshkol_test_support::{Privilege, require_root};
+use kernel::InKernel;
+
+/// How many instructions we may have for each one of clang's.
+const LIMIT: f64 = 1.25;
+
+fn main() -> ExitCode {
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    // `cargo bench` says `--bench`.
+    let result = if has("--bench") { table(has("--record")) } else { test() };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the table.
+fn table(record: bool) -> Result<(), String> {
+    let reference = Reference::new()?;
+    match &reference.source {
+        Source::Clang(version) => println!("clang: {version}"),
+        Source::Record(version) => println!("clang: there is no {CLANG} here; recorded from {version}"),
+    }
+    println!(
+        "compiler: {}",
+        if cfg!(debug_assertions) { "not optimised, as cargo runs it in the macro" } else { "optimised" }
+    );
+    println!(
+        "code: slots of 8 bytes; stack: bytes; compile: from text to object; macro: both byte orders, as eshkol! does;"
+    );
+    println!("times in milliseconds: by the clock, and on the processor\n");
+    println!(
+        "{:22} {:>5} {:>6} {:>6} {:>7} {:>6}  {:>7} {:>6}  {:>7} {:>6}",
+        "program", "code", "clang", "ratio", "stack", "clang", "compile", "", "macro", ""
+    );
+    let mut counts = Vec::new();
+    for program in programs::all()? {
+        let (ours, theirs) = (compile::code(&program)?, reference.code(&program)?);
+        let time = compile::time(&program);
+        println!(
+            "{:22} {:>5} {:>6} {:>6.2} {:>7} {:>6}  {:>7} {:>6}  {:>7} {:>6}",
+            program.name,
+            ours.instructions,
+            theirs.instructions,
+            ours.ratio(theirs),
+            ours.stack,
+            theirs.stack,
+            milliseconds(Some(time.once.clock)),
+            milliseconds(time.once.processor),
+            milliseconds(Some(time.both.clock)),
+            milliseconds(time.both.processor),
+        );
+        counts.push((program, theirs));
+    }
+    if record { reference.record(&counts) } else { Ok(()) }
+}
+
+fn milliseconds(time: Option<Duration>) -> String {
+    time.map_or_else(|| "?".to_owned(), |time| format!("{:.2}", time.as_secs_f64() * 1e3))
+}
+
+/// Holds us to what we promise.
+fn test() -> Result<(), String> {
+    let reference = Reference::new()?;
+    let with_clang = matches!(reference.source, Source::Clang(_));
+    if !with_clang {
+        eprintln!("SKIPPED: there is no {CLANG} here; its record stands for it, and nothing is compared in the kernel");
+    }
+    let privilege = require_root();
+    for program in programs::all()? {
+        let name = &program.name;
+        let (ours, theirs) = (compile::code(&program)?, reference.code(&program)?);
+        println!("{name}: {} instructions, clang {}", ours.instructions, theirs.instructions);
+        if ours.ratio(theirs) > LIMIT {
+            return Err(format!("{name}: {ours:?} is more than {LIMIT} times clang's {theirs:?}"));
+        }
+        if reference.is_recorded_version() && reference.recorded(&program) != Some(theirs) {
+            return Err(format!(
+                "{name}: the record is not what clang gives; `cargo bench -- --record` writes it anew"
+            ));
+        }
+        if with_clang && privilege == Privilege::Granted {
+            let load = |object| InKernel::load(object).map_err(|error| format!("{name}: {error}"));
+            kernel::compare(&program, &load(compile::object(&program)?)?, &load(clang::object(&program)?)?)?;
+        }
+    }
+    Ok(())
+}
