@@ -50,50 +50,18 @@ pub fn examples(page: &str) -> Vec<Example> {
     examples
 }
 
-/// What stands around the expressions of an example, in the entry.
-const ENTRY: Around = Around {
-    before: "(let* ((eth (parse-eth-header ctx)) (length (packet-length ctx)))",
-    after: ")",
-    entry: "(entry main)",
-};
-
-/// The same for the error index, whose examples are parts of programs: names that they use are bound.
-const ERROR_INDEX: Around = Around {
-    before: "(let* ((eth (parse-eth-header ctx)) (ip (and eth (parse-ipv4-header (eth-payload eth)))))
-        (when (and eth ip)
-          (let* ((cursor (eth-payload eth)) (tuple (make-flow)) (length (the u64 (bpf-ktime-get-ns))) (key 3)
-                 (x length) (y length) (n length) (i length) (flags length) (bytes length) (packets length))",
-    after: ")))",
-    entry: "",
-};
-
-/// What stands around an example that is no unit.
-struct Around {
-    before: &'static str,
-    after: &'static str,
-    entry: &'static str,
-}
-
 impl Example {
     /// The messages that compiling it gives, as `ESK0402: …`.
     pub fn messages(&self) -> Vec<String> {
         messages(&self.unit())
     }
 
-    /// The messages it gives as an example of the error index: by itself, and as a part of a program.
-    pub fn messages_of_part(&self) -> Vec<String> {
-        let mut all = messages(&self.text);
-        all.extend(messages(&self.within(&ERROR_INDEX)));
-        all
-    }
-
     /// The unit it is, or is a part of.
     pub fn unit(&self) -> String {
-        if self.text.contains("(define-ebpf-program") { self.text.clone() } else { self.within(&ENTRY) }
-    }
-
-    fn within(&self, around: &Around) -> String {
         let text = &self.text;
+        if text.contains("(define-ebpf-program") {
+            return text.clone();
+        }
         let (mut definitions, mut body) = (String::new(), String::new());
         for part in parts(text) {
             let into = if stands_outside(part) { &mut definitions } else { &mut body };
@@ -107,14 +75,14 @@ impl Example {
             }
         }
         if !definitions.contains("(define (main ctx)") {
-            let Around { before, after, .. } = around;
-            definitions.push_str(&format!("(define (main ctx)\n{before}\n{body}0{after}\n:xdp-pass)\n"));
+            definitions
+                .push_str("(define (main ctx)\n(let* ((eth (parse-eth-header ctx)) (length (packet-length ctx)))\n");
+            definitions.push_str(&body);
+            definitions.push_str("0)\n:xdp-pass)\n");
         }
-        let clause = |start: &str, clause| if text.contains(start) { "" } else { clause };
-        let kernel = clause("(min-kernel", "(min-kernel \"6.12\")");
-        let license = clause("(license", "(license \"GPL\")");
-        let entry = around.entry;
-        format!("(define-ebpf-program example\n{license}\n(program-type :xdp)\n{entry}\n{kernel}\n{definitions})\n")
+        format!(
+            "(define-ebpf-program example\n(license \"GPL\")\n(program-type :xdp)\n(entry main)\n(min-kernel \"6.12\")\n{definitions})\n"
+        )
     }
 }
 
@@ -141,5 +109,5 @@ fn parts(text: &str) -> Vec<&str> {
 
 /// Whether it stands outside procedures.
 fn stands_outside(part: &str) -> bool {
-    ["(define", "(: ", "(include", "(license", "(min-kernel"].iter().any(|start| part.starts_with(start))
+    part.starts_with("(define") || part.starts_with("(: ")
 }

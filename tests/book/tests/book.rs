@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use eshkol_book::example::{self, Example};
 use eshkol_book::{generated, root};
-use eshkol_core::diagnostic::catalogue;
 
 fn source() -> PathBuf {
     root().join("docs/src")
@@ -107,7 +106,7 @@ fn verdict(example: &Example) -> Option<String> {
 fn examples_do_what_the_book_says() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    // The error index has its own test: its examples are parts of programs.
+    // The examples of the error index are parts of programs; `tests/language/catalogue.rs` has them.
     let index = source().join("errors");
     for page in pages(&source()).into_iter().filter(|page| !page.starts_with(&index)) {
         for example in example::examples(&fs::read_to_string(&page).unwrap()) {
@@ -139,22 +138,4 @@ fn the_readme_compiles_and_its_error_is_real() {
     let (line, text) = program.lines().enumerate().find(|(_, line)| line.contains("(map-lookup")).unwrap();
     let column = text.find("ip))").unwrap() + 1;
     assert!(readme.contains(&format!("--> src/main.rs:{}:{column}\n", line + 1)), "{}:{column}", line + 1);
-}
-
-/// Messages whose page has an example that is only a part of what gives them, or none.
-const SHOWN_IN_PART: &[u16] = &[113, 209, 327, 404, 409, 506, 704, 708, 801, 901];
-
-#[test]
-fn examples_of_the_error_index_give_their_message() {
-    let mut wrong = Vec::new();
-    for code in catalogue::all().into_iter().filter(|code| !SHOWN_IN_PART.contains(&code.number())) {
-        let given = match example::examples(code.explanation()).first() {
-            Some(example) => example.messages_of_part(),
-            None => Vec::new(),
-        };
-        if !given.iter().any(|message| message.starts_with(&code.to_string())) {
-            wrong.push(format!("{code}: {given:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
