@@ -147,6 +147,16 @@ fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics:
     let functions: Vec<_> = module.functions.values().map(&mut generate).collect();
     let programs = programs.into_iter().collect::<Option<Vec<_>>>()?;
     let functions = functions.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut fits = true;
+    for program in &programs {
+        if let Err(error) = bpf::check_chain(program, &functions) {
+            diagnostics.push(error.into_diagnostic());
+            fits = false;
+        }
+    }
+    if !fits {
+        return None;
+    }
     let input = object::Input {
         unit: &unit,
         sources,

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod assembly;
+mod chain;
 pub mod code;
 mod disassemble;
 mod effect;
@@ -21,6 +22,7 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 
+pub use chain::{ChainFrame, check as check_chain};
 pub use code::{Code, Instruction, LineEntry, Relocation, RelocationTarget};
 pub use disassemble::{disassemble, instruction_text};
 pub use frame::STACK_LIMIT;
@@ -47,6 +49,15 @@ pub enum Error {
         /// What it needs.
         bytes: u32,
     },
+    /// A program and what it calls need more than 512 bytes together, or more than 8 frames.
+    ChainTooDeep {
+        /// The program.
+        span: Span,
+        /// What they need.
+        bytes: u32,
+        /// The program, what it calls, what that calls, and so on.
+        frames: Vec<ChainFrame>,
+    },
     /// The compiler made something it can't encode.
     Internal {
         /// The function.
@@ -66,9 +77,24 @@ impl Error {
                 format!("this needs {bytes} bytes of stack, and eBPF has 512"),
             )
             .with_help("keep large structs in a map value instead of making them on the stack"),
+            Self::ChainTooDeep { span, bytes, frames } => too_deep(span, bytes, &frames),
             Self::Internal { span, reason } => Diagnostic::error(catalogue::INTERNAL, span, reason),
         }
     }
+}
+
+fn too_deep(span: Span, bytes: u32, frames: &[ChainFrame]) -> Diagnostic {
+    let message = if bytes > STACK_LIMIT {
+        format!("this and what it calls need {bytes} bytes of stack together, and eBPF has {STACK_LIMIT}")
+    } else {
+        format!("calls are {} deep here, and eBPF has 8 frames", frames.len())
+    };
+    let mut diagnostic = Diagnostic::error(catalogue::STACK_TOO_LARGE, span, message);
+    for (position, frame) in frames.iter().enumerate() {
+        let what = if position == 0 { "" } else { "which calls " };
+        diagnostic = diagnostic.with_note(frame.span, format!("{what}`{}`: {} bytes", frame.name, frame.bytes));
+    }
+    diagnostic.with_help("keep large structs in a map value instead of making them on the stack")
 }
 
 /// Generates the code of a function.
