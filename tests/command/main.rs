@@ -152,7 +152,7 @@ fn shows_what_the_stages_see() {
     let here = Directory::new("emit");
     here.write("pass.esh", PASS);
     for (emit, expected) in
-        [("typed", "(program pass-all :xdp"), ("ir", "function \"xdp_main\""), ("asm", "xdp_main:\n")]
+        [("ast", "(define xdp-main (lambda"), ("typed", "(program pass-all :xdp"), ("ir", "function \"xdp_main\""), ("asm", "xdp_main:\n")]
     {
         let ran = here.eshkol(&["compile", "--emit", emit, "pass.esh"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use eshkol_core::bpf::disassemble;
 use eshkol_core::diagnostic::render::{Style, render};
-use eshkol_core::diagnostic::{Diagnostic, Severity};
+use eshkol_core::diagnostic::{Diagnostic, Diagnostics, Severity};
 use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
 use eshkol_core::{Compilation, Endianness, Optimisation, Options};
@@ -61,6 +61,8 @@ enum Level {
 enum Emit {
     /// The object, an ELF file
     Obj,
+    /// What is left of the program when every macro is expanded
+    Ast,
     /// What the checker made of the program
     Typed,
     /// SSA, after optimisation
@@ -77,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let source = open(&arguments.input, &mut files, &mut sources)?;
     let result = match arguments.emit {
         Emit::Obj | Emit::Asm => whole(arguments, source, &mut files, &mut sources)?,
+        Emit::Ast => expanded(source, &mut files, &mut sources)?,
         Emit::Typed | Emit::Ir => front(arguments, source, &mut files, &mut sources)?,
     };
     destination.write(&result)
@@ -148,6 +151,18 @@ fn whole(
         }
         _ => output.object,
     })
+}
+
+/// Reads and expands, and no more.
+fn expanded(source: SourceId, files: &mut Files, sources: &mut Sources) -> Result<Vec<u8>, Failure> {
+    let mut diagnostics = Diagnostics::new();
+    let unit = eshkol_core::expand::expand(sources, source, files, &mut diagnostics);
+    let diagnostics = diagnostics.into_sorted();
+    show(&diagnostics, sources);
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Failure::Program);
+    }
+    Ok(unit.to_string().into_bytes())
 }
 
 /// Compiles as far as to SSA: what the back half can't do does not matter.
