@@ -332,6 +332,11 @@ impl Checker<'_> {
         Epoch(self.epochs.len() - 1)
     }
 
+    /// Whether the packet may begin elsewhere than at first.
+    pub(super) fn has_moved(&self) -> bool {
+        self.epochs.get(self.flow.epoch.0).copied().flatten().is_some()
+    }
+
     /// What holds after either of two ways.
     pub(super) fn join_flows(&mut self, one: Flow, other: Flow) -> Flow {
         let epochs = &mut self.epochs;

@@ -102,6 +102,11 @@ pub static HEADERS: &[Header] = &[
     internet::ICMP6,
 ];
 
+/// Whether an Ethernet header is what comes right before a header.
+pub fn follows_ethernet(header: &Header) -> bool {
+    matches!(header.name, "vlan" | "arp" | "ipv4" | "ipv6")
+}
+
 /// The header of a name such as `ipv4`.
 pub fn by_name(name: &str) -> Option<&'static Header> {
     HEADERS.iter().find(|header| header.name == name)

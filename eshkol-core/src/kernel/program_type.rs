@@ -32,6 +32,8 @@ pub struct ProgramTypeFacts {
     pub results: Option<&'static [ResultName]>,
     /// How a program reaches the packet.
     pub packet: PacketAccess,
+    /// The header that every packet begins with, where there is one.
+    pub first_header: Option<&'static str>,
 }
 
 /// The kernel's struct behind the context pointer, as programs see it.

@@ -85,7 +85,10 @@ pub(super) fn header_procedure(checker: &mut Checker<'_>, call: Call<'_>) -> Val
     }
     let [first, second] = call.arguments();
     match procedure {
-        Procedure::Parse(header) => checker.parse(header.name, header.size, first, span),
+        Procedure::Parse(header) => {
+            begins_packet(checker, header, &first, span);
+            checker.parse(header.name, header.size, first, span)
+        }
         Procedure::Payload(header) => {
             let Some(reference) = checker.header_argument(header.name, first) else { return Value::Error(span) };
             payload(checker, header, reference, span)
@@ -112,6 +115,34 @@ pub(super) fn header_procedure(checker: &mut Checker<'_>, call: Call<'_>) -> Val
             Value::run(Type::Unit, span, store(place))
         }
     }
+}
+
+/// Warns of a header that is not the one that the packet begins with.
+fn begins_packet(checker: &mut Checker<'_>, header: &Header, at: &Value, span: Span) {
+    let program = checker.program.program_type;
+    let Some(first) = program.facts().first_header else { return };
+    let at_start = match at {
+        Value::Run(run) => matches!(run.expr.ty, Type::Context(_)),
+        Value::Static(Static::PacketStart(..), _) => true,
+        _ => false,
+    };
+    if header.name == first || !at_start || !checker.flow.reachable || checker.has_moved() {
+        return;
+    }
+    let (name, keyword) = (header.name, program.keyword());
+    let message = format!(
+        "the packet of an `:{keyword}` program begins with its {first} header, not with {} {name} header",
+        article(name)
+    );
+    let diagnostic = Diagnostic::warning(catalogue::PACKET_BEGINS_WITH_ETHERNET, span, message);
+    let diagnostic = if packet_header::follows_ethernet(header) {
+        diagnostic.with_help(format!(
+            "parse that first: `(let ((eth (parse-eth-header ctx))) (and eth (parse-{name}-header (eth-payload eth))))`"
+        ))
+    } else {
+        diagnostic.with_help(format!("parse the headers before it first; what an ipv4 header carries is at `(ipv4-payload ip)`: `(parse-{name}-header (ipv4-payload ip))`"))
+    };
+    checker.push(diagnostic);
 }
 
 fn fits_bits(checker: &mut Checker<'_>, field: &HeaderField, value: &typed::Expr, span: Span) -> bool {

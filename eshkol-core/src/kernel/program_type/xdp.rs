@@ -33,6 +33,7 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
         ResultName { name: "xdp-redirect", value: 4 },
     ]),
     packet: PacketAccess::Direct { writable: true },
+    first_header: Some("eth"),
 };
 
 /// Every field of `struct xdp_md` is a `__u32`, and a loaded program can write none of them.
