@@ -82,7 +82,7 @@ pub(super) const OTHER_SPELLINGS: &[(&[&str], &str)] = &[
     (&["let/cc", "let-optionals", "let1", "flet", "labels", "where"], "bind with `let`, `let*` or `letrec`"),
     (
         &["printf", "printk", "bpf-printk", "trace-printk"],
-        "write `(bpf-trace-printk \"…\" x)`, or `(log-info \"… {}\" x)`",
+        "the kernel's own is `(bpf-trace-printk \"…\" size x)`; or keep what you want to see in a map, and let Rust print it",
     ),
     (&["..."], "`...` stands only in the patterns and templates of `syntax-rules`"),
     (&["else", "=>"], "it stands only in a clause of `cond` or `case`"),
@@ -120,7 +120,7 @@ pub(super) const NOT_IN_EBPF: &[(&[&str], &str)] = &[
             "write-line",
             "displayln",
         ],
-        "there is no output in the kernel: `(log-info \"… {}\" x)` sends a line to Rust's log, `(bpf-trace-printk \"…\" x)` writes to the trace pipe",
+        "there is no output in the kernel: keep what you want to see in a map, and let Rust print it; `(bpf-trace-printk \"…\" size x)` writes to the trace pipe",
     ),
     (
         &["read", "read-line", "read-char", "open-input-file", "open-output-file", "call-with-port"],

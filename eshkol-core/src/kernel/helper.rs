@@ -1,6 +1,6 @@
 //! Helper functions of the kernel (`include/uapi/linux/bpf.h`): what programs may call, with what, and since when.
 //!
-//! A helper that some program type may call is a row of the tables in `helper/`, one file a family. [`names`] knows every
+//! A helper that some program type may call is a row of the tables in `helper/`, one file a family. [`mod@names`] knows every
 //! helper of the kernel, so that a message can tell one that is not for this program from a name that is no helper.
 
 mod information;

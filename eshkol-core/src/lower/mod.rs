@@ -3,9 +3,9 @@
 //! What the checker guarantees ([`typed`]) is taken for granted; where it is broken all the same, the result is code that
 //! does something harmless, never a panic.
 //!
-//! One traversal, aimed at a destination: [`function`] says where the value of an expression in tail position goes (a
+//! One traversal, aimed at a destination: `function` says where the value of an expression in tail position goes (a
 //! block that takes it, two blocks for the two outcomes of a test, the caller), so that choices nested in tests or in
-//! each other's branches become jumps and no values. [`expression`] is what remains: expressions whose value is wanted
+//! each other's branches become jumps and no values. `expression` is what remains: expressions whose value is wanted
 //! here. Every instruction carries the span of the expression it comes from.
 
 mod arithmetic;

@@ -108,13 +108,13 @@ static TABLE: &[Advice] = &[
     limit(
         &["combined stack size"],
         "the procedures of the longest chain of calls need more than 512 bytes of stack together",
-        "keep large structs in a `:percpu-array` of one element, or build them in the ring buffer (`ringbuf-reserve`)",
+        "keep large structs in a `:percpu-array` of one element",
     ),
     limit(&["call stack", "too deep"], "procedures call each other more than 8 deep", "merge some of them"),
     limit(
         &["BPF program is too large"],
         "the verifier gave up after a million steps: it follows every branch through every turn of a loop",
-        "make loops shorter, or, from `(min-kernel \"5.17\")` on, let them compile to `bpf_loop`, which it checks once",
+        "make loops shorter, or take branches out of them: what is chosen in every round multiplies",
     ),
     limit(
         &["too complex"],
