@@ -377,3 +377,55 @@ impl Range {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever satisfies two comparisons with numbers stays in the range that is left, which is no wider than it need be.
+    #[test]
+    fn ranges_keep_what_satisfies_the_comparisons() {
+        let conditions = [
+            Condition::Equal,
+            Condition::NotEqual,
+            Condition::Below,
+            Condition::BelowEqual,
+            Condition::Above,
+            Condition::AboveEqual,
+            Condition::Less,
+            Condition::LessEqual,
+            Condition::Greater,
+            Condition::GreaterEqual,
+        ];
+        let numbers = [i64::MIN, i64::MIN + 1, -2, -1, 0, 1, 2, 5, i64::MAX - 1, i64::MAX];
+        let tests: Vec<(Condition, bool, i64)> = conditions
+            .iter()
+            .flat_map(|condition| [true, false].map(|holds| (*condition, holds)))
+            .flat_map(|(condition, holds)| numbers.map(|number| (condition, holds, number)))
+            .collect();
+        let satisfies = |word: i64, (condition, holds, number): (Condition, bool, i64)| {
+            evaluate::condition(condition, Width::W64, word as u64, number as u64) == holds
+        };
+        for one in &tests {
+            for other in &tests {
+                let mut range = Range::ALL;
+                range.keep(one.0, one.1, one.2);
+                range.keep(other.0, other.1, other.2);
+                let words = numbers.iter().flat_map(|number| [-1, 0, 1].map(|by| number.saturating_add(by)));
+                let mut left = words.filter(|word| satisfies(*word, *one) && satisfies(*word, *other)).peekable();
+                if left.peek().is_none() {
+                    continue;
+                }
+                for word in left {
+                    let inside = (range.low..=range.high).contains(&(word as u64))
+                        && (range.least..=range.greatest).contains(&word);
+                    assert!(inside, "{word} satisfies {one:?} and {other:?}");
+                }
+            }
+        }
+        let mut range = Range::ALL;
+        range.keep(Condition::Below, true, 10);
+        range.keep(Condition::Greater, true, 3);
+        assert_eq!((range.low, range.high, range.least, range.greatest), (4, 9, 4, 9));
+    }
+}

@@ -214,6 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn a_later_round_does_not_take_the_place_of_the_first() {
+        let text = "b0(v0):
+               jump b1
+             b1:
+               v1 = helper 5()
+               branch below v1, v0 -> b2, b3
+             b2:
+               v2 = helper 9999(v1)
+               branch below v2, v0 -> b4, b3
+             b4:
+               v3 = helper 5()
+               branch below v3, v0 -> b2, b3
+             b3:
+               return v0";
+        gives(run, text, text);
+    }
+
+    #[test]
     fn nothing_else_changes() {
         differential(|function, endianness| {
             let changed = thread_jumps::run(function, endianness) | dead_code::run(function);

@@ -278,6 +278,25 @@ mod tests {
     }
 
     #[test]
+    fn accesses_that_overlap_in_part() {
+        let text = "slot s0 size 16 align 8
+             b0(v0, v1: packet):
+               v2: stack = slot s0
+               store.4 v2 + 4, v0
+               store.8 v2 + 0, v0
+               v3 = load.4 v2 + 4
+               store.1 v2 + 7, v0
+               v4 = load.4 v2 + 4
+               v5 = load.2 v1 + 2
+               store.4 v1 + 0, v4
+               v6 = load.2 v1 + 2
+               v7 = add v3, v5
+               v8 = add v6, v7
+               return v8";
+        gives(run, text, text);
+    }
+
+    #[test]
     fn loads_twice_and_what_comes_between() {
         // A map value is not the packet; two map values may be the same.
         gives(

@@ -165,7 +165,8 @@ impl Simplifier<'_> {
     }
 
     fn masked_equality(&mut self, comparison: Comparison, inner: Value, kept: u64, number: u64) -> Option<Comparison> {
-        if number & !kept != 0 {
+        let possible = kept & !known_bits(self.function, inner, View::Truth).zeros;
+        if number & !possible != 0 {
             let zero = self.constant(0);
             let one = self.constant(1);
             return Some(Comparison { lhs: zero, rhs: one, ..comparison });
@@ -179,7 +180,7 @@ impl Simplifier<'_> {
         let (original, kept, number) = match *self.function.defining_op(inner)? {
             // The mask and the number in the other byte order.
             Op::Unary(op, original) => {
-                let bits = swapped_bits(op).filter(|bits| number <= mask(*bits))?;
+                let bits = swapped_bits(op)?;
                 let swapped = |number: u64| evaluate::unary(op, number & mask(bits), self.endianness);
                 (original, swapped(kept), swapped(number))
             }

@@ -173,7 +173,13 @@ fn comparisons_without_byte_swaps() {
         "v3 = load.2 v2 + 12; v5 = const 240; v6 = and v3, v5; v7 = const 64",
         "equal v6, v7 -> b1, b2",
     );
-    // A number that no 16 bits are.
+    // Numbers that no 16 bits are.
+    branch_becomes(
+        "v3 = load.2 v2 + 12; v4 = tobig16 v3; v5 = const 196352; v6 = and v4, v5; v7 = const 131072",
+        "equal v6, v7",
+        "v3 = const 0; v4 = const 1",
+        "equal v3, v4 -> b1, b2",
+    );
     branch_becomes(
         "v3 = tobig16 v0; v4 = const 65536",
         "equal v3, v4",
