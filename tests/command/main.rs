@@ -151,9 +151,12 @@ fn errors_show_their_place_and_leave_no_file() {
 fn shows_what_the_stages_see() {
     let here = Directory::new("emit");
     here.write("pass.esh", PASS);
-    for (emit, expected) in
-        [("ast", "(define xdp-main (lambda"), ("typed", "(program pass-all :xdp"), ("ir", "function \"xdp_main\""), ("asm", "xdp_main:\n")]
-    {
+    for (emit, expected) in [
+        ("ast", "(define xdp-main (lambda"),
+        ("typed", "(program pass-all :xdp"),
+        ("ir", "function \"xdp_main\""),
+        ("asm", "xdp_main:\n"),
+    ] {
         let ran = here.eshkol(&["compile", "--emit", emit, "pass.esh"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         assert!(ran.text().contains(expected), "{emit}: {}", ran.text());

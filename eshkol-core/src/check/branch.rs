@@ -7,6 +7,7 @@ use super::expression::is_pure;
 use super::flow::Flow;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, Type};
+use super::types::{DataType, IntType};
 use super::value::{Run, Static, Value};
 use crate::diagnostic::catalogue;
 use crate::expand::form::Expr;
@@ -58,9 +59,14 @@ impl Checker<'_> {
             if !is_pure(&test.expr) {
                 self.pending.push(Pending::Effect(test.expr));
             }
-            let (value, pending) = if dead_then { (otherwise, otherwise_pending) } else { (then, then_pending) };
+            let (value, pending, other) =
+                if dead_then { (otherwise, otherwise_pending, then) } else { (then, then_pending, otherwise) };
             self.pending.extend(pending);
-            return value.unwrap_or(Value::Error(span));
+            let value = value.unwrap_or(Value::Error(span));
+            return match other {
+                Some(Value::Run(other)) if !position.effect => self.signed_as_either(value, &other, span),
+                _ => value,
+            };
         }
         let (Some(then), Some(otherwise)) = (then, otherwise) else { return Value::Error(span) };
         if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
@@ -82,6 +88,19 @@ impl Checker<'_> {
             return self.branches_do_not_mix(&then, &otherwise, span);
         }
         self.join_values(test.expr, then, otherwise, span)
+    }
+
+    /// The value of the branch that is taken. Whether a number is signed must not depend on what is known of the test.
+    fn signed_as_either(&mut self, taken: Value, other: &Run, span: Span) -> Value {
+        match (&taken, other.int_type()) {
+            (Value::Run(run), Some(other_int)) if !run.literal => match run.int_type() {
+                Some(int) if !int.signed && super::convert::common_int(run, int, other, other_int).signed => {
+                    self.cast(taken, &DataType::Int(IntType::I64), span)
+                }
+                _ => taken,
+            },
+            _ => taken,
+        }
     }
 
     fn branches_do_not_mix(&mut self, then: &Value, otherwise: &Value, span: Span) -> Value {

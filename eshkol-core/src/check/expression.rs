@@ -275,9 +275,9 @@ impl Checker<'_> {
         })
     }
 
-    /// Binds the parts of `(values …)`.
-    pub(super) fn bind_values(&mut self, variables: &[VarId], rest: Option<VarId>, value: Value, span: Span) {
-        let parts = match value {
+    /// The parts of `(values …)`, or the one value that something else is.
+    pub(super) fn parts_of(&mut self, value: Value) -> Vec<Value> {
+        match value {
             Value::Static(Static::Values(parts), _) => parts,
             Value::Run(Run { expr: typed::Expr { ty: Type::Values(types), span: place, kind }, epoch, .. }) => {
                 let mut locals = Vec::new();
@@ -294,13 +294,20 @@ impl Checker<'_> {
                     .push(Pending::LetValues(locals, typed::Expr { ty: Type::Values(types), span: place, kind }));
                 parts
             }
+            single => vec![single],
+        }
+    }
+
+    /// Binds the parts of `(values …)`.
+    pub(super) fn bind_values(&mut self, variables: &[VarId], rest: Option<VarId>, value: Value, span: Span) {
+        let parts = match value {
             Value::Error(place) => {
                 for variable in variables.iter().chain(&rest) {
                     self.environment = self.environment.with(*variable, Meaning::Value(Value::Error(place)));
                 }
                 return;
             }
-            single => vec![single],
+            other => self.parts_of(other),
         };
         let enough = if rest.is_some() { parts.len() >= variables.len() } else { parts.len() == variables.len() };
         if !enough {

@@ -100,10 +100,10 @@ impl Range {
         ])
     }
 
-    /// Quotients toward zero. The divisor's range does not hold zero.
+    /// Quotients toward zero. Unknown where the divisor may be zero, or where there is none: what is never reached may be anything.
     #[must_use]
     pub(super) fn div(self, other: Self) -> Self {
-        if other.contains(0) {
+        if other.contains(0) || other.is_empty() {
             return Self { low: i128::from(i64::MIN), high: i128::from(u64::MAX) };
         }
         Self::spanning([self.low / other.low, self.low / other.high, self.high / other.low, self.high / other.high])
@@ -129,15 +129,22 @@ impl Range {
         }
     }
 
-    /// Bits of either or one of both, where neither is negative; else unknown.
+    /// Bits of one of both, where neither is negative; else unknown.
     #[must_use]
-    pub(super) fn bit_or(self, other: Self, int: IntType) -> Self {
+    pub(super) fn bit_xor(self, other: Self, int: IntType) -> Self {
         if self.low < 0 || other.low < 0 {
             return Self::of(int);
         }
         let most = self.high.max(other.high).max(0);
         let bits = 128 - most.leading_zeros();
         Self { low: 0, high: (1_i128 << bits.min(64)) - 1 }
+    }
+
+    /// Bits of either, where neither is negative: at least what each of them is.
+    #[must_use]
+    pub(super) fn bit_or(self, other: Self, int: IntType) -> Self {
+        let all = self.bit_xor(other, int);
+        if self.low < 0 || other.low < 0 { all } else { Self { low: self.low.max(other.low), ..all } }
     }
 
     fn spanning(values: [i128; 4]) -> Self {
@@ -158,6 +165,18 @@ mod tests {
         assert_eq!(small.add(Range::exactly(1)).wrapped_to(IntType::U64), Range::new(1, 256));
         assert_eq!(small.sub(Range::exactly(1)).wrapped_to(IntType::U64), Range::of(IntType::U64));
         assert_eq!(small.sub(Range::exactly(1)).wrapped_to(IntType::I64), Range::new(-1, 254));
+    }
+
+    #[test]
+    fn a_divisor_that_is_never_there_divides_nothing() {
+        let nothing = Range::new(1, 0);
+        assert!(Range::new(0, 9).div(nothing).contains(0));
+    }
+
+    #[test]
+    fn what_has_a_bit_set_is_not_zero() {
+        let odd = Range::new(0, 255).bit_or(Range::exactly(1), IntType::U64);
+        assert!(!odd.contains(0) && odd.contains(1) && odd.contains(255));
     }
 
     #[test]

@@ -349,7 +349,8 @@ impl Checker<'_> {
         };
         let negative = |run: &Run| run.literal && run.range.high < 0;
         let unsigned = |int: IntType| !int.signed && int.bits == 64;
-        if (negative(&a) && unsigned(b_int)) || (negative(&b) && unsigned(a_int)) {
+        let both_literal = a.literal && b.literal;
+        if !both_literal && ((negative(&a) && unsigned(b_int)) || (negative(&b) && unsigned(a_int))) {
             self.push(
                 Diagnostic::error(
                     catalogue::NEVER_NEGATIVE,

@@ -16,7 +16,8 @@ pub(super) fn run(function: &mut Function) -> bool {
             for (position, argument) in target.arguments.iter_mut().enumerate() {
                 let Some(param) = function.blocks.at(target.block).params.get(position) else { continue };
                 let ty = function.value_type(*param);
-                if function.value_type(*argument) == ty {
+                // A pointer may also go where one of several regions is expected.
+                if function.value_type(*argument) == ty || function.value_type(*argument) != ValueType::Int {
                     continue;
                 }
                 let value = match made.iter().find(|(made, _)| *made == ty) {
@@ -46,6 +47,18 @@ pub(super) fn run(function: &mut Function) -> bool {
 mod tests {
     use super::super::testing::gives;
     use super::*;
+
+    #[test]
+    fn a_pointer_for_one_into_any_memory() {
+        let text = "slot s0 size 8 align 8
+             b0(v0):
+               v1: stack = slot s0
+               branch equal v0, v0 -> b1(v1), b1(v1)
+             b1(v2: memory):
+               v3 = load.8 v2 + 0
+               return v3";
+        gives(run, text, text);
+    }
 
     #[test]
     fn a_number_for_a_pointer() {

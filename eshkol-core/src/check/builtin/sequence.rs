@@ -66,10 +66,7 @@ fn call_with_values(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let (position, span) = (call.position, call.span);
     let [producer, consumer] = call.arguments();
     let produced = checker.apply_value(&producer, Vec::new(), Position::VALUE, span);
-    let parts = match produced {
-        Value::Static(Static::Values(parts), _) => parts,
-        other => vec![other],
-    };
+    let parts = checker.parts_of(produced);
     checker.apply_value(&consumer, parts, position, span)
 }
 

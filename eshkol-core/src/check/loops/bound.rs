@@ -5,7 +5,7 @@ use super::super::range::Range;
 use super::super::test::Comparison;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Type};
 use super::super::value::{Run, full_range};
-use super::{ActiveLoop, LoopSpec, MAX_TRIPS};
+use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};
 use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Expr, ExprKind, VarId};
@@ -67,7 +67,8 @@ impl Checker<'_> {
             }
             if counter.step > 0 {
                 // It must not wrap around on its way.
-                (seen.high + counter.step <= full.high).then(|| (seen.high - counter.init.low) / counter.step + 2)
+                (seen.high + counter.step <= full.high && seen.high < NEVER_REACHED)
+                    .then(|| (seen.high - counter.init.low) / counter.step + 2)
             } else {
                 (seen.low + counter.step >= full.low).then(|| (counter.init.high - seen.low) / -counter.step + 2)
             }
@@ -96,6 +97,17 @@ impl Checker<'_> {
                         .with_help("in a named `let`, `do` or `while`, step a variable by a constant and compare it with such a bound"),
                 );
                 None
+            }
+        }
+    }
+
+    /// Notes what is known of the locals that count up in every round.
+    pub(super) fn bound_outer_counters(&mut self, counters: &[Counter]) {
+        for counter in counters.iter().filter(|counter| counter.step > 0 && counter.init.high <= LATE_START) {
+            if let Counted::Outer(local) = counter.what
+                && let Some(range) = self.flow.ranges.get_mut(&local)
+            {
+                *range = Range::new(range.low.max(counter.init.low), range.high.min(NEVER_REACHED));
             }
         }
     }

@@ -24,6 +24,10 @@ use crate::source::Span;
 /// The most rounds the kernel's verifier can be asked to follow: it gives up at a million instructions or 8,192 open branches
 /// (`BPF_COMPLEXITY_LIMIT_INSNS`, `BPF_COMPLEXITY_LIMIT_JMP_SEQ` in `kernel/bpf/verifier.c`).
 const MAX_TRIPS: i128 = 4096;
+/// A counter that begins below this one, and makes the largest steps that are looked at ([`Checker::step`]), in [`MAX_TRIPS`] rounds stays
+/// below the largest signed number: compared with a signed one, it is the same number.
+const LATE_START: i128 = 1 << 62;
+const NEVER_REACHED: i128 = i64::MAX as i128;
 /// The verifier follows loops since this version; before, they are written out.
 const BOUNDED_LOOPS: KernelVersion = KernelVersion::new(5, 3);
 /// Loops of so few rounds and so small a body are written out.
@@ -97,6 +101,9 @@ impl Checker<'_> {
         loop {
             let last = pass >= 2;
             self.flow = self.loop_entry(&entry, rounds.as_deref());
+            if rounds.is_some() {
+                self.bound_outer_counters(&counters);
+            }
             let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false });
             let inside = self.function.locals.len();
             let locals = self.bind_loop_variables(&spec, &types, &counters, rounds.as_deref());
@@ -183,7 +190,12 @@ impl Checker<'_> {
             if rounds.is_some() {
                 let counter = counters.iter().find(|counter| counter.what == Counted::Variable(index));
                 match counter {
-                    Some(counter) if counter.step > 0 => range.low = init.range.low.max(full.low),
+                    Some(counter) if counter.step > 0 => {
+                        range.low = init.range.low.max(full.low);
+                        if init.range.high <= LATE_START {
+                            range.high = range.high.min(NEVER_REACHED);
+                        }
+                    }
                     Some(counter) if counter.step < 0 => range.high = init.range.high.min(full.high),
                     _ => {}
                 }
