@@ -14,7 +14,7 @@ use crate::expand::form::{DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, V
 use crate::source::Span;
 
 /// How deep a procedure may call itself while compiling.
-const RECURSION_LIMIT: usize = 64;
+const RECURSION_LIMIT: usize = 32;
 /// From this many expressions on, a procedure that is used more than once stays a function.
 const OUTLINE_WEIGHT: usize = 60;
 

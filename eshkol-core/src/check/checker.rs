@@ -18,6 +18,9 @@ use crate::source::{Origin, Sources, Span};
 
 /// How many typed expressions a unit may grow to: a bound on what inlining and unrolling can do.
 const BUDGET: usize = 200_000;
+/// How deep expressions may nest, procedures in place of their calls included: so deep that the unoptimised compiler still has stack
+/// left on a thread of 2 MiB.
+const DEPTH: usize = 100;
 
 /// Where an expression stands.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -55,6 +58,8 @@ pub(super) struct Checker<'a> {
     /// For each state of the packet, what began it.
     pub(super) epochs: Vec<Option<Span>>,
     pub(super) spent: usize,
+    /// How deep the expression being checked is nested.
+    depth: usize,
     /// Constants whose value is being found.
     pub(super) constants: Vec<DefId>,
     pub(super) self_calls: &'a SelfCallTable,
@@ -136,6 +141,7 @@ impl<'a> Checker<'a> {
             loops: Vec::new(),
             epochs: vec![None],
             spent: 0,
+            depth: 0,
             constants: Vec::new(),
             self_calls,
         }
@@ -193,6 +199,25 @@ impl Checker<'_> {
             );
         }
         self.spent < BUDGET
+    }
+
+    /// Goes one level deeper; `None`, reported, where that is too deep.
+    pub(super) fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.depth == DEPTH {
+            self.push(
+                Diagnostic::error(
+                    catalogue::PROGRAM_TOO_LARGE,
+                    span,
+                    "expressions are nested too deeply here, procedures in place of their calls included",
+                )
+                .with_help("bind inner parts with `let`, or make loops of procedures that call themselves"),
+            );
+            return None;
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        Some(result)
     }
 
     /// Makes a local. Nothing is bound yet.

@@ -20,8 +20,8 @@ impl Checker<'_> {
             return Value::Error(expr.span);
         }
         let mark = self.pending.len();
-        let value = self.check_form(expr, position);
-        self.close(mark, value)
+        let value = self.nested(expr.span, |checker| checker.check_form(expr, position));
+        self.close(mark, value.unwrap_or(Value::Error(expr.span)))
     }
 
     /// Puts what is pending since `mark` into a run-time value.

@@ -191,7 +191,7 @@ mod tests {
                         assert!(a.mul(b).contains(x * y));
                         assert!(a.bit_and(b, IntType::I64).contains(x & y), "{x} & {y}");
                         assert!(a.bit_or(b, IntType::I64).contains(x | y), "{x} | {y}");
-                        assert!(a.bit_or(b, IntType::I64).contains(x ^ y), "{x} ^ {y}");
+                        assert!(a.bit_xor(b, IntType::I64).contains(x ^ y), "{x} ^ {y}");
                         if y != 0 {
                             assert!(a.div(b).contains(x / y) || b.contains(0));
                             assert!(a.rem(b).contains(x % y), "{x} % {y}");

@@ -112,7 +112,8 @@ impl Checker<'_> {
     /// Checks an expression in test position. The flow of `self` is used up: go on with one of the test's.
     pub(super) fn test(&mut self, expr: &Expr) -> Test {
         let mark = self.pending.len();
-        let mut test = self.test_form(expr);
+        let test = self.nested(expr.span, |checker| checker.test_form(expr));
+        let mut test = test.unwrap_or_else(|| self.decided(true, expr.span));
         test.expr = self.wrap(mark, test.expr);
         test
     }
