@@ -204,6 +204,10 @@ impl Checker<'_> {
     /// Goes one level deeper; `None`, reported, where that is too deep.
     pub(super) fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if self.depth == DEPTH {
+            // What the reader has found too deep already, and cut off, is not said twice.
+            if self.diagnostics.iter().any(|diagnostic| diagnostic.code == catalogue::NESTED_TOO_DEEPLY) {
+                return None;
+            }
             self.push(
                 Diagnostic::error(
                     catalogue::PROGRAM_TOO_LARGE,
