@@ -171,14 +171,17 @@ fn modulo(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !result_is_signed(&a, &b) {
         return Value::Run(checker.arithmetic(ArithmeticOp::URem, a, b, span));
     }
-    if let (Some(x), Some(y)) = (a.constant(), b.constant()) {
+    // What is above the largest signed number is read as a negative one.
+    let signed = |run: &Run| run.constant().map(|value| super::super::convert::truncate(value, IntType::I64));
+    if let (Some(x), Some(y)) = (signed(&a), signed(&b)) {
         let remainder = x.checked_rem(y).unwrap_or(0);
         let floor = if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder };
         let mut folded = Run::new(value::constant(floor, IntType::I64, span)).in_range(Range::exactly(floor));
         folded.literal = a.literal && b.literal;
         return Value::Run(folded);
     }
-    if a.range.low >= 0 && b.range.low > 0 {
+    let most = i128::from(i64::MAX);
+    if a.range.within(Range::new(0, most)) && b.range.within(Range::new(1, most)) {
         return Value::Run(checker.arithmetic(ArithmeticOp::SRem, a, b, span));
     }
     let b = checker.stable_run(b, "divisor");
