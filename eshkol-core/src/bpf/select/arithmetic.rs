@@ -97,15 +97,22 @@ impl Selector<'_> {
     }
 
     /// How bad it is to overwrite a value with the result: worst where it is read again, and bad where only one of the
-    /// two must be in a register that calls preserve.
+    /// two must be in a register that calls preserve. Best is the variable whose next value the result is.
     fn overwriting_cost(&self, value: Value) -> u32 {
         let value = self.resolve(value);
         if self.remade(value).is_some() {
             return 0;
         }
+        let destination = self.result.and_then(|result| self.destinations.get(&result)).copied();
+        if !self.dies(value) {
+            return 3;
+        }
+        if destination == Some(value) {
+            return 0;
+        }
         let preserved = |value| self.across_calls.contains_key(&value);
-        let moves = self.result.is_some_and(|result| preserved(result) != preserved(value));
-        2 * u32::from(!self.dies(value)) + u32::from(moves)
+        let result_is_preserved = self.result.is_some_and(preserved) || destination.is_some_and(preserved);
+        if result_is_preserved == preserved(value) { 1 } else { 2 }
     }
 
     fn binary64(&mut self, op: ArithmeticOp, lhs: Value, rhs: Value, wanted: VReg) {

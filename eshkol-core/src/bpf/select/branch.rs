@@ -1,22 +1,4 @@
-//! Terminators: comparisons, edges, returns.
-//!
-//! An edge from a branch that passes arguments, or to a block with another way in, gets a block of its own, so that moves
-//! have a place; layout takes those away again that stay empty. A jump to a block that only returns becomes the return.
-//!
-//! A branch both of whose edges lead to the same block chooses between values. One edge is kept empty: its constants are
-//! made before the branch, so that only the other edge needs code.
-//!
-//! ```text
-//!      if r1 > r2 goto b        r0 = 1
-//!   a: r0 = 0                   if r1 > r2 goto c
-//!      goto c              →    r0 = 0
-//!   b: r0 = 1                c: …
-//!   c: …
-//! ```
-//!
-//! The same is done where one edge goes with constants to where the block at the end of the other edge goes, too.
-//!
-//! What is computed only for one edge is computed on it.
+//! Terminators: comparisons and returns.
 
 use regalloc2::{Operand, VReg};
 
@@ -24,8 +6,8 @@ use super::Selector;
 use super::arithmetic::low_word;
 use crate::bpf::code::Instruction;
 use crate::bpf::instruction::{class, jump};
-use crate::bpf::machine::{BlockId, MachineBlock, MachineInst, Operation, Template, physical};
-use crate::ir::{Condition, Op, Target, Terminator, Value, ValueDef, Width};
+use crate::bpf::machine::{BlockId, Operation, Template, physical};
+use crate::ir::{Condition, Terminator, Value, Width};
 use crate::kernel::IsaVersion;
 
 /// A comparison as an instruction makes it.
@@ -58,155 +40,9 @@ impl Selector<'_> {
         }
     }
 
-    fn ret(&mut self, value: Value) {
+    pub(super) fn ret(&mut self, value: Value) {
         let value = self.fixed_register(value);
         self.push(Operation::Return, vec![Operand::reg_fixed_use(value, physical(0))]);
-    }
-
-    fn jump(&mut self, from: BlockId, target: &Target) {
-        let arguments = self.arguments(target);
-        let to = self.home(target.block);
-        let block = self.blocks.at_mut(from);
-        block.successors = vec![to];
-        block.arguments = arguments;
-        self.push(Operation::Jump, Vec::new());
-    }
-
-    fn arguments(&mut self, target: &Target) -> Vec<VReg> {
-        target.arguments.iter().map(|argument| self.own_register(*argument)).collect()
-    }
-
-    /// What going to a target returns, where the blocks from there on do nothing else.
-    fn returned(&self, target: &Target) -> Option<Value> {
-        let function = self.function;
-        let mut target = target.clone();
-        // An endless loop of empty blocks returns nothing.
-        for _ in 0..self.blocks.len() {
-            let data = function.blocks.at(target.block);
-            if !data.insts.iter().all(|inst| matches!(function.insts.at(*inst).op, Op::Const(_))) {
-                return None;
-            }
-            let passed = |value: Value| match function.values.at(value).def {
-                ValueDef::Param(block, position) if block == target.block => {
-                    usize::try_from(position).ok().and_then(|position| target.arguments.get(position)).copied()
-                }
-                _ => Some(value),
-            };
-            match &data.terminator {
-                Terminator::Return(value) => return passed(*value),
-                Terminator::Jump(next) => {
-                    let arguments = next.arguments.iter().map(|argument| passed(*argument)).collect::<Option<_>>()?;
-                    target = Target::new(next.block, arguments);
-                }
-                Terminator::Branch { .. } => return None,
-            }
-        }
-        None
-    }
-
-    /// The blocks that the edges of a branch lead to.
-    fn edges(&mut self, then: &Target, otherwise: &Target) -> (BlockId, BlockId) {
-        if then.block == otherwise.block && self.returned(then).is_none() {
-            self.edges_to_one(then, otherwise)
-        } else if self.is_short_cut(then, otherwise) {
-            let arguments = self.arguments(then);
-            (self.jump_edge(then, arguments), self.edge(otherwise))
-        } else if self.is_short_cut(otherwise, then) {
-            let arguments = self.arguments(otherwise);
-            (self.edge(then), self.jump_edge(otherwise, arguments))
-        } else {
-            (self.edge(then), self.edge(otherwise))
-        }
-    }
-
-    /// Whether an edge passes nothing but constants, to where the block that only the other edge leads to goes, too.
-    fn is_short_cut(&self, edge: &Target, other: &Target) -> bool {
-        let meets = |terminator: &Terminator| matches!(terminator, Terminator::Jump(to) if to.block == edge.block);
-        !edge.arguments.is_empty()
-            && edge.arguments.iter().all(|argument| self.constant(*argument).is_some())
-            && self.cfg.predecessors(other.block).len() == 1
-            && meets(&self.function.blocks.at(other.block).terminator)
-            && self.returned(edge).is_none()
-    }
-
-    /// The blocks that the edges of a branch lead to, where both go to the same block.
-    fn edges_to_one(&mut self, then: &Target, otherwise: &Target) -> (BlockId, BlockId) {
-        // How many instructions it takes to have the arguments ready before the branch; `None` where that may do work
-        // in vain or only moves work.
-        let early = |this: &Self, target: &Target| {
-            let constants = target.arguments.iter().filter(|argument| this.constant(**argument).is_some()).count();
-            let sinks = target.arguments.iter().any(|argument| this.is_for_edge_only(*argument));
-            (constants > 0 && !sinks).then_some(constants)
-        };
-        match (early(self, then), early(self, otherwise)) {
-            (Some(first), second) if second.is_none_or(|second| first <= second) => {
-                let arguments = self.arguments(then);
-                (self.jump_edge(then, arguments), self.edge(otherwise))
-            }
-            (_, Some(_)) => {
-                let arguments = self.arguments(otherwise);
-                let then = self.edge(then);
-                (then, self.jump_edge(otherwise, arguments))
-            }
-            _ => (self.edge(then), self.edge(otherwise)),
-        }
-    }
-
-    /// The block that an edge of a branch leads to: the target, or one that passes its arguments.
-    fn edge(&mut self, target: &Target) -> BlockId {
-        if target.arguments.is_empty() && self.cfg.predecessors(target.block).len() < 2 {
-            return self.home(target.block);
-        }
-        let outer: Vec<MachineInst> = std::mem::take(&mut self.group);
-        let edge = match self.returned(target) {
-            Some(value) => {
-                self.ret(value);
-                self.blocks.push(MachineBlock::default())
-            }
-            None => {
-                let arguments = target.arguments.iter().map(|argument| self.edge_argument(*argument)).collect();
-                self.jump_edge(target, arguments)
-            }
-        };
-        // Constants and computations that only the edge wants are in it.
-        let mut insts = std::mem::replace(&mut self.group, outer);
-        insts.append(&mut self.blocks.at_mut(edge).insts);
-        self.blocks.at_mut(edge).insts = insts;
-        edge
-    }
-
-    /// A block that passes arguments that are in registers already.
-    fn jump_edge(&mut self, target: &Target, arguments: Vec<VReg>) -> BlockId {
-        let jump = MachineInst { operation: Operation::Jump, operands: Vec::new(), span: self.span };
-        let successors = vec![self.home(target.block)];
-        self.blocks.push(MachineBlock { params: Vec::new(), insts: vec![jump], successors, arguments })
-    }
-
-    fn edge_argument(&mut self, argument: Value) -> VReg {
-        if !self.is_for_edge_only(argument) {
-            return self.own_register(argument);
-        }
-        let function = self.function;
-        let register = self.new_register();
-        if let ValueDef::Inst(inst) = function.values.at(argument).def {
-            let inst = function.insts.at(inst);
-            let outer = std::mem::replace(&mut self.span, inst.span);
-            self.result = Some(argument);
-            self.operation(&inst.op, Some(register));
-            self.result = None;
-            self.span = outer;
-        }
-        register
-    }
-
-    /// Whether a value is computed in the block being selected, and an edge out of it is all it is for.
-    fn is_for_edge_only(&self, value: Value) -> bool {
-        let is_arithmetic = matches!(self.function.defining_op(value), Some(Op::Binary(..) | Op::Unary(..)));
-        is_arithmetic
-            && self.remade(value).is_none()
-            && self.resolve(value) == value
-            && *self.uses.at(value) == 1
-            && self.local.contains(&value)
     }
 
     /// Emits a conditional jump; whether its condition is the opposite of what was asked.
@@ -256,7 +92,12 @@ impl Selector<'_> {
     fn compare32(&mut self, condition: Condition, lhs: Value, rhs: Value) -> Comparison {
         let (lhs, rhs) = (self.low(lhs, 32), self.low(rhs, 32));
         let number = self.constant(rhs).map(low_word);
-        if self.isa >= IsaVersion::V3 {
+        let compares_signs =
+            matches!(condition, Condition::Less | Condition::LessEqual | Condition::Greater | Condition::GreaterEqual);
+        let is_whole =
+            |value| self.constant(value).map_or_else(|| self.is_zero_extended(value), |number| low_word(number) >= 0);
+        // Where both are zero-extended, a comparison of 64 bits says the same, and the verifier learns more from it.
+        if self.isa >= IsaVersion::V3 && !(is_whole(lhs) && is_whole(rhs) && !compares_signs) {
             let rhs = match number {
                 Some(number) => Right::Immediate(number),
                 None => Right::Register(self.register(rhs)),
@@ -265,7 +106,7 @@ impl Selector<'_> {
         }
         // Both sides extended the same way; for a negative constant, the way in which it is an immediate.
         let signed = match condition {
-            Condition::Less | Condition::LessEqual | Condition::Greater | Condition::GreaterEqual => true,
+            _ if compares_signs => true,
             Condition::Equal | Condition::NotEqual => number.is_some_and(|number| number < 0),
             _ => false,
         };

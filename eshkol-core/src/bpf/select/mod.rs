@@ -12,6 +12,7 @@ mod arithmetic;
 mod branch;
 mod call;
 mod constant;
+mod edge;
 mod memory;
 mod value;
 
@@ -59,6 +60,7 @@ pub(super) fn select(
         uses: count_uses(function, cfg),
         across_calls: liveness.across_calls(function, cfg),
         bound: BTreeSet::new(),
+        destinations: BTreeMap::new(),
         local: BTreeSet::new(),
         live: BTreeSet::new(),
         result: None,
@@ -96,6 +98,8 @@ struct Selector<'a> {
     across_calls: BTreeMap<Value, usize>,
     /// Values that end in a certain register by way of instructions that overwrite their operand.
     bound: BTreeSet<Value>,
+    /// The block parameters that values become, also by way of instructions that overwrite their operand.
+    destinations: BTreeMap<Value, Value>,
     /// Values that the instructions of the block being selected make.
     local: BTreeSet<Value>,
     /// Values that are read after the instruction being selected.

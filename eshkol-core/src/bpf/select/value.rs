@@ -39,6 +39,11 @@ impl Selector<'_> {
     pub(super) fn overwritten_register(&mut self, value: Value) -> VReg {
         let register = self.own_register(value);
         let value = self.resolve(value);
+        if let Some(param) = self.result.and_then(|result| self.destinations.get(&result)).copied()
+            && self.dies(value)
+        {
+            self.destinations.entry(value).or_insert(param);
+        }
         let is_bound = self.result.is_some_and(|result| self.bound.contains(&result));
         if !is_bound || !self.dies(value) {
             return register;
