@@ -81,7 +81,9 @@ impl Selector<'_> {
             let is_direct = chooses && this.end_of_jumps(other.block) == target.block;
             let constants = target.arguments.iter().filter(|argument| this.constant(**argument).is_some()).count();
             let computes = this.passed(target).any(|(argument, param)| this.is_for_edge(argument, param));
-            (is_direct && constants > 0 && !computes).then_some(constants)
+            // A certain register may not be free before the branch.
+            let is_bound = this.passed(target).any(|(_, param)| this.bound.contains(&param));
+            (is_direct && constants > 0 && !computes && !is_bound).then_some(constants)
         };
         match (constants(self, then, otherwise), constants(self, otherwise, then)) {
             (Some(first), second) if second.is_none_or(|second| first <= second) => {

@@ -59,19 +59,19 @@ impl World for Outside {
     }
 }
 
-/// Runs machine code; also gives the number of instructions.
+/// Runs machine code.
 pub(super) fn of_code(
     code: &Code,
     isa: IsaVersion,
     endianness: Endianness,
     arguments: &[u64],
     seed: u64,
-) -> Result<(Outcome, usize), String> {
+) -> Result<Outcome, String> {
     let mut outside = Outside { seed, outcome: Outcome::default() };
     let program = Program { code: &code.instructions, relocations: &code.relocations, isa, endianness };
-    let (result, count) = interpret::run(&program, &mut outside, arguments, 1_000_000)?;
+    let result = interpret::run(&program, &mut outside, arguments, 1_000_000)?;
     outside.outcome.result = result;
-    Ok((outside.outcome, count))
+    Ok(outside.outcome)
 }
 
 /// Runs SSA.
