@@ -1,8 +1,9 @@
-//! The whole way: a source text → an object and what Rust needs to know of it.
+//! The whole way: a source text → an object and what Rust needs to know of it. All of it is done with a deep stack.
 
 use crate::bindings;
 use crate::bpf;
 use crate::check::{self, typed};
+use crate::deep_stack::with_deep_stack;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
 use crate::expand::{self, IncludeLoader};
 use crate::lower;
@@ -85,21 +86,29 @@ pub fn compile(
     includes: &mut dyn IncludeLoader,
     options: Options,
 ) -> Compilation {
-    let mut diagnostics = Diagnostics::new();
-    let output = check_into(sources, source, includes, &mut diagnostics)
-        .and_then(|unit| generate(unit, sources, options, &mut diagnostics));
-    Compilation { diagnostics: diagnostics.into_sorted(), output }
+    with_deep_stack(|| {
+        let mut diagnostics = Diagnostics::new();
+        let output = check_into(sources, source, includes, &mut diagnostics)
+            .and_then(|unit| generate(unit, sources, options, &mut diagnostics));
+        Compilation { diagnostics: diagnostics.into_sorted(), output }
+    })
 }
 
 /// The front half alone: reads, expands and checks one unit.
 pub fn check(sources: &mut Sources, source: SourceId, includes: &mut dyn IncludeLoader) -> Checked {
-    let mut diagnostics = Diagnostics::new();
-    let unit = check_into(sources, source, includes, &mut diagnostics);
-    Checked { diagnostics: diagnostics.into_sorted(), unit }
+    with_deep_stack(|| {
+        let mut diagnostics = Diagnostics::new();
+        let unit = check_into(sources, source, includes, &mut diagnostics);
+        Checked { diagnostics: diagnostics.into_sorted(), unit }
+    })
 }
 
 /// The middle alone: a checked unit as SSA, optimised as `options` say.
 pub fn lower(unit: &typed::Unit, options: Options) -> lower::Module {
+    with_deep_stack(|| lower_here(unit, options))
+}
+
+fn lower_here(unit: &typed::Unit, options: Options) -> lower::Module {
     let mut module = lower::lower(unit, options.endianness);
     for function in module.functions_mut() {
         opt::optimise(function, options);
@@ -110,9 +119,11 @@ pub fn lower(unit: &typed::Unit, options: Options) -> lower::Module {
 impl Output {
     /// The same unit once more, compiled in another way: for machines of the other byte order. `sources` are those it came from.
     pub fn again(&self, sources: &Sources, options: Options) -> Compilation {
-        let mut diagnostics = Diagnostics::new();
-        let output = generate(self.unit.clone(), sources, options, &mut diagnostics);
-        Compilation { diagnostics: diagnostics.into_sorted(), output }
+        with_deep_stack(|| {
+            let mut diagnostics = Diagnostics::new();
+            let output = generate(self.unit.clone(), sources, options, &mut diagnostics);
+            Compilation { diagnostics: diagnostics.into_sorted(), output }
+        })
     }
 }
 
@@ -134,7 +145,7 @@ fn check_into(
 
 /// The back half: a checked unit → an object. What fails here is a limit of the machine or a fault in the compiler.
 fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics: &mut Diagnostics) -> Option<Output> {
-    let module = lower(&unit, options);
+    let module = lower_here(&unit, options);
     let isa = unit.min_kernel.isa();
     let mut generate = |function| match bpf::generate(function, isa, options.endianness) {
         Ok(code) => Some(code),

@@ -38,6 +38,7 @@ pub mod bindings;
 pub mod bpf;
 pub mod check;
 pub mod compile;
+pub mod deep_stack;
 pub mod diagnostic;
 pub mod expand;
 pub mod include;

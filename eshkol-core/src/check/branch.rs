@@ -1,6 +1,6 @@
 //! Choices: `if`, `case`, and what their branches give together.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::checker::{Checker, Pending, Position};
 use super::expression::is_pure;
@@ -228,7 +228,7 @@ impl Checker<'_> {
 
     fn in_recursion(&self) -> bool {
         self.frames.iter().enumerate().any(|(index, frame)| {
-            self.frames.iter().take(index).any(|outer| Rc::ptr_eq(&outer.lambda, &frame.lambda))
+            self.frames.iter().take(index).any(|outer| Arc::ptr_eq(&outer.lambda, &frame.lambda))
                 || self.calls_itself(&frame.lambda)
         })
     }

@@ -2,7 +2,7 @@
 //! Large ones used more than once stay functions.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::checker::{Checker, Frame, FunctionState, Outlined, Position};
 use super::flow::Flow;
@@ -14,7 +14,9 @@ use crate::expand::form::{DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, V
 use crate::source::Span;
 
 /// How deep a procedure may call itself while compiling.
-const RECURSION_LIMIT: usize = 32;
+const RECURSION_LIMIT: usize = 500;
+/// From so many calls of a procedure in each other on, they and not the text are what is deep.
+const DEEP_RECURSION: usize = 50;
 /// From this many expressions on, a procedure that is used more than once stays a function.
 const OUTLINE_WEIGHT: usize = 60;
 
@@ -59,7 +61,7 @@ impl SelfCallTable {
         walk::children(expr, &mut |child| self.add_inner(child));
     }
 
-    fn add(&mut self, lambda: &Rc<Lambda>, name: Name) {
+    fn add(&mut self, lambda: &Arc<Lambda>, name: Name) {
         let mut scan = Scan { name, lambda, calls: Vec::new(), other: false };
         scan.visit(&lambda.body, true);
         let result = if scan.other {
@@ -74,11 +76,11 @@ impl SelfCallTable {
             });
             SelfCalls::Tail { unchanged: unchanged.collect() }
         };
-        self.0.insert(Rc::as_ptr(lambda), result);
+        self.0.insert(Arc::as_ptr(lambda), result);
     }
 
-    fn get(&self, lambda: &Rc<Lambda>) -> &SelfCalls {
-        self.0.get(&Rc::as_ptr(lambda)).unwrap_or(&SelfCalls::None)
+    fn get(&self, lambda: &Arc<Lambda>) -> &SelfCalls {
+        self.0.get(&Arc::as_ptr(lambda)).unwrap_or(&SelfCalls::None)
     }
 }
 
@@ -242,7 +244,7 @@ impl Checker<'_> {
     }
 
     /// The code of a procedure and what it sees.
-    pub(super) fn body_of(&self, procedure: &Procedure) -> Option<(Rc<Lambda>, Environment)> {
+    pub(super) fn body_of(&self, procedure: &Procedure) -> Option<(Arc<Lambda>, Environment)> {
         match procedure {
             Procedure::Closure(Closure { lambda, environment, .. }) => Some((lambda.clone(), environment.clone())),
             Procedure::Defined(definition) => match &self.unit.definitions.at(*definition).kind {
@@ -256,18 +258,18 @@ impl Checker<'_> {
     }
 
     /// What a procedure does with its own name.
-    pub(super) fn self_calls(&self, lambda: &Rc<Lambda>) -> SelfCalls {
+    pub(super) fn self_calls(&self, lambda: &Arc<Lambda>) -> SelfCalls {
         self.self_calls.get(lambda).clone()
     }
 
     /// Whether a procedure names itself.
-    pub(super) fn calls_itself(&self, lambda: &Rc<Lambda>) -> bool {
+    pub(super) fn calls_itself(&self, lambda: &Arc<Lambda>) -> bool {
         *self.self_calls.get(lambda) != SelfCalls::None
     }
 
     fn inline(
         &mut self,
-        lambda: &Rc<Lambda>,
+        lambda: &Arc<Lambda>,
         environment: Environment,
         values: Vec<Value>,
         position: Position,
@@ -291,7 +293,7 @@ impl Checker<'_> {
     }
 
     /// Notes that a procedure is being looked into.
-    pub(super) fn enter<T>(&mut self, lambda: &Rc<Lambda>, call: Span, inner: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn enter<T>(&mut self, lambda: &Arc<Lambda>, call: Span, inner: impl FnOnce(&mut Self) -> T) -> T {
         self.frames.push(Frame { lambda: lambda.clone(), closed_over: None, call });
         let result = inner(self);
         self.frames.pop();
@@ -299,7 +301,7 @@ impl Checker<'_> {
     }
 
     /// Binds a procedure's parameters; false, reported, where the arguments don't fit or it would never end.
-    pub(super) fn bind_parameters(&mut self, lambda: &Rc<Lambda>, values: Vec<Value>, span: Span) -> bool {
+    pub(super) fn bind_parameters(&mut self, lambda: &Arc<Lambda>, values: Vec<Value>, span: Span) -> bool {
         if !self.arity_fits(lambda, values.len(), span) || !self.recursion_ends(lambda, &values, span) {
             return false;
         }
@@ -330,13 +332,13 @@ impl Checker<'_> {
         false
     }
 
-    fn recursion_ends(&mut self, lambda: &Rc<Lambda>, values: &[Value], span: Span) -> bool {
+    fn recursion_ends(&mut self, lambda: &Arc<Lambda>, values: &[Value], span: Span) -> bool {
         // The call itself has put a frame. Closures of one `lambda` over different variables are different procedures.
         let environment = self.environment.clone();
         if let Some(frame) = self.frames.last_mut() {
             frame.closed_over = Some(environment.clone());
         }
-        let of_lambda = self.frames.iter().filter(|frame| Rc::ptr_eq(&frame.lambda, lambda));
+        let of_lambda = self.frames.iter().filter(|frame| Arc::ptr_eq(&frame.lambda, lambda));
         let is_same = |frame: &&Frame| frame.closed_over.as_ref().is_none_or(|other| other.is_same(&environment));
         let (all, depth) = (of_lambda.clone().count(), of_lambda.filter(is_same).count());
         let counts = values.iter().any(|value| matches!(value, Value::Run(run) if run.constant().is_some()))
@@ -344,17 +346,40 @@ impl Checker<'_> {
         if all <= RECURSION_LIMIT && (counts || depth <= 1) {
             return true;
         }
+        self.report_recursion(lambda, span);
+        false
+    }
+
+    fn report_recursion(&mut self, lambda: &Lambda, span: Span) {
         let name = lambda.name.as_ref().map_or_else(|| "this procedure".to_owned(), |name| format!("`{}`", name.name));
         self.push(
             Diagnostic::error(catalogue::RECURSION, span, format!("{name} calls itself without a bound known while compiling"))
                 .with_help("eBPF has no unbounded recursion: write a loop, `(for (i in (range 0 n)) …)` or a named `let` that counts")
-                .with_help("a recursion is fine where an argument is a constant that counts down to its end"),
+                .with_help(format!(
+                    "a recursion is fine where an argument is a constant that counts down to its end in at most {RECURSION_LIMIT} calls"
+                )),
         );
-        false
+    }
+
+    /// Where it is a recursion that has come too deep, reports that.
+    pub(super) fn report_recursion_at_depth(&mut self) -> bool {
+        let Some(last) = self.frames.last().cloned() else { return false };
+        let calls = self.frames.iter().filter(|frame| Arc::ptr_eq(&frame.lambda, &last.lambda));
+        if calls.count() < DEEP_RECURSION {
+            return false;
+        }
+        self.report_recursion(&last.lambda, last.call);
+        true
     }
 
     /// Calls a procedure as a function of its own, where that is worth it and possible.
-    fn call_function(&mut self, definition: DefId, lambda: &Rc<Lambda>, values: &[Value], span: Span) -> Option<Value> {
+    fn call_function(
+        &mut self,
+        definition: DefId,
+        lambda: &Arc<Lambda>,
+        values: &[Value],
+        span: Span,
+    ) -> Option<Value> {
         let worth = self.functions.uses.get(&definition).copied().unwrap_or(0) > 1
             && super::value::weight(&lambda.body, OUTLINE_WEIGHT) == OUTLINE_WEIGHT;
         let possible = worth
@@ -362,7 +387,7 @@ impl Checker<'_> {
             && values.len() == lambda.parameters.len()
             && values.len() <= 5
             && !self.calls_itself(lambda)
-            && !self.frames.iter().any(|frame| Rc::ptr_eq(&frame.lambda, lambda));
+            && !self.frames.iter().any(|frame| Arc::ptr_eq(&frame.lambda, lambda));
         if !possible {
             return None;
         }
@@ -392,7 +417,7 @@ impl Checker<'_> {
     }
 
     /// Checks a procedure by itself, knowing nothing of its arguments but their types. `None` where it only works in place.
-    fn outline(&mut self, lambda: &Rc<Lambda>, arguments: &[Run], span: Span) -> Option<Outlined> {
+    fn outline(&mut self, lambda: &Arc<Lambda>, arguments: &[Run], span: Span) -> Option<Outlined> {
         let messages = self.diagnostics.len();
         let function = std::mem::take(&mut self.function);
         let flow = std::mem::replace(&mut self.flow, Flow::new());

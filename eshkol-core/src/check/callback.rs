@@ -8,7 +8,7 @@
 //! sees words from memory there. What the function sets is as unknown after the call.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::checker::{Checker, Pending, Position};
 use super::flow::Flow;
@@ -267,7 +267,7 @@ fn captured_size(ty: &Type, is_set: bool) -> Option<u32> {
 /// A reference to the block; `None` where nothing is in it.
 fn block_type(captured: &[Captured]) -> Option<Type> {
     let bytes = captured.last().map(|last| last.offset + captured_size(&last.ty, false).unwrap_or(0))?;
-    let data = DataType::Array(Rc::new(DataType::Int(IntType::U64)), bytes / 8);
+    let data = DataType::Array(Arc::new(DataType::Int(IntType::U64)), bytes / 8);
     (bytes > 0).then_some(Type::Ref(RefType { target: RefTarget::Data(data), region: Region::Stack }))
 }
 

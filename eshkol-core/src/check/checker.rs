@@ -1,7 +1,7 @@
 //! The state of checking one unit, and the small steps every part of the checker takes: making locals, binding, reporting.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::call::SelfCallTable;
 use super::declare::{Declarations, DeclaredProgram};
@@ -18,9 +18,9 @@ use crate::source::{Origin, Sources, Span};
 
 /// How many typed expressions a unit may grow to: a bound on what inlining and unrolling can do.
 const BUDGET: usize = 200_000;
-/// How deep expressions may nest, procedures in place of their calls included: so deep that the unoptimised compiler still has stack
-/// left on a thread of 2 MiB.
-const DEPTH: usize = 100;
+/// How deep expressions may nest, procedures in place of their calls included: less than half of what the deep stack has room for
+/// in an unoptimised compiler.
+const DEPTH: usize = 3_000;
 
 /// Where an expression stands.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -98,7 +98,7 @@ pub(super) struct FunctionState {
 /// A procedure being inlined.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
-    pub(super) lambda: Rc<Lambda>,
+    pub(super) lambda: Arc<Lambda>,
     /// What the procedure closes over, once its parameters are bound.
     pub(super) closed_over: Option<Environment>,
     pub(super) call: Span,
@@ -201,27 +201,35 @@ impl Checker<'_> {
         self.spent < BUDGET
     }
 
-    /// Goes one level deeper; `None`, reported, where that is too deep.
+    /// Goes one level deeper; `None`, reported once, where that is too deep.
     pub(super) fn nested<T>(&mut self, span: Span, inner: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if self.depth == DEPTH {
-            // What the reader has found too deep already, and cut off, is not said twice.
-            if self.diagnostics.iter().any(|diagnostic| diagnostic.code == catalogue::NESTED_TOO_DEEPLY) {
-                return None;
-            }
-            self.push(
-                Diagnostic::error(
-                    catalogue::PROGRAM_TOO_LARGE,
-                    span,
-                    "expressions are nested too deeply here, procedures in place of their calls included",
-                )
-                .with_help("bind inner parts with `let`, or make loops of procedures that call themselves"),
-            );
+            self.report_depth(span);
             return None;
         }
         self.depth += 1;
         let result = inner(self);
         self.depth -= 1;
         Some(result)
+    }
+
+    fn report_depth(&mut self, span: Span) {
+        // What the reader has found too deep already, and cut off, is not said twice; nor is each part that is too deep.
+        let reported = [catalogue::NESTED_TOO_DEEPLY, catalogue::PROGRAM_TOO_LARGE, catalogue::RECURSION];
+        if self.diagnostics.iter().any(|diagnostic| reported.contains(&diagnostic.code)) {
+            return;
+        }
+        if self.report_recursion_at_depth() {
+            return;
+        }
+        self.push(
+            Diagnostic::error(
+                catalogue::PROGRAM_TOO_LARGE,
+                span,
+                format!("expressions nest deeper than {DEPTH} here, procedures in place of their calls included"),
+            )
+            .with_help("bind inner parts with `let`, or make loops of procedures that call themselves"),
+        );
     }
 
     /// Makes a local. Nothing is bound yet.

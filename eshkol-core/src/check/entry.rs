@@ -1,7 +1,7 @@
 //! The entry of a program: which procedure the kernel calls, and what it must take and give.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::checker::{Checker, Position};
 use super::declare::DeclaredProgram;
@@ -15,12 +15,12 @@ use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ide
 /// The procedure that the kernel calls.
 pub(super) struct Entry {
     name: Ident,
-    lambda: Rc<Lambda>,
+    lambda: Arc<Lambda>,
     /// `;;;` text.
-    pub(super) doc: Option<Rc<str>>,
+    pub(super) doc: Option<Arc<str>>,
 }
 
-fn lambda_of(definition: &Definition) -> Option<&Rc<Lambda>> {
+fn lambda_of(definition: &Definition) -> Option<&Arc<Lambda>> {
     match &definition.kind {
         DefinitionKind::Value { value: Expr { kind: ExprKind::Lambda(lambda), .. }, .. } => Some(lambda),
         _ => None,

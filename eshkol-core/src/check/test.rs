@@ -485,7 +485,7 @@ impl Checker<'_> {
     fn inlinable(
         &mut self,
         procedure: &Procedure,
-    ) -> Option<(std::rc::Rc<crate::expand::form::Lambda>, super::value::Environment)> {
+    ) -> Option<(std::sync::Arc<crate::expand::form::Lambda>, super::value::Environment)> {
         let (lambda, environment) = self.body_of(procedure)?;
         (!self.calls_itself(&lambda) && lambda.result.is_none()).then_some((lambda, environment))
     }

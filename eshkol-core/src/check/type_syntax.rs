@@ -1,6 +1,6 @@
 //! Types as they are written: `u32`, `:u32`, `(array u8 4)`, `:char-array 16`, `:my-struct`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::constant;
 use super::declare::Declared;
@@ -243,7 +243,7 @@ fn array<'u>(
 ) -> Option<DataType> {
     let bytes = scope.types().size(&element);
     let count = array_length(scope, program, length, bytes)?;
-    Some(DataType::Array(Rc::new(element), count))
+    Some(DataType::Array(Arc::new(element), count))
 }
 
 /// The length of an array whose elements have so many bytes.

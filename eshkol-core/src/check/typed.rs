@@ -11,7 +11,7 @@
 //!   loop ends.
 //! * A local is bound once ([`ExprKind::Let`], [`ExprKind::LetValues`], [`ExprKind::Loop`], a parameter) and in scope where it is used.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::types::{DataType, Storage, StructId, Types};
 use crate::arena::{Arena, ids};
@@ -40,9 +40,9 @@ pub struct Unit {
     /// The naming token.
     pub name_span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// `(license "…")`; the same for all programs of a unit, since they are loaded as one object.
-    pub license: Rc<str>,
+    pub license: Arc<str>,
     /// `(min-kernel "…")`, the newest that any program of the unit asks for.
     pub min_kernel: KernelVersion,
     /// Structs and enums.
@@ -65,7 +65,7 @@ pub struct Map {
     /// The defining token.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// What kind of map the kernel makes.
     pub kind: MapKind,
     /// The key's type (for `:lpm-trie`, what follows the 32-bit prefix length).
@@ -88,7 +88,7 @@ pub struct Global {
     /// The defining token.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// What it holds.
     pub ty: DataType,
     /// The bytes it starts with, in the target's byte order, padding zero.
@@ -116,11 +116,11 @@ pub struct Program {
     /// The naming token.
     pub name_span: Span,
     /// `;;;` text of the entry procedure, or else of the program.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// Its type.
     pub program_type: ProgramType,
     /// `(attach-point "…")`, in order.
-    pub attach_points: Vec<(Rc<str>, Span)>,
+    pub attach_points: Vec<(Arc<str>, Span)>,
     /// `(sleepable)`.
     pub sleepable: bool,
     /// `(frags)`.
@@ -376,7 +376,7 @@ pub enum PartValue {
     /// A copy of this many bytes behind a reference.
     Copy(Expr, u32),
     /// These bytes.
-    Bytes(Rc<[u8]>),
+    Bytes(Arc<[u8]>),
 }
 
 /// An argument of a helper.

@@ -1,7 +1,7 @@
 //! Types, and how they lie in memory.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::arena::{Arena, ids};
 use crate::source::Span;
@@ -39,7 +39,7 @@ pub enum DataType {
     /// `:mac-addr`: 6 bytes.
     Mac,
     /// `(array T n)`.
-    Array(Rc<DataType>, u32),
+    Array(Arc<DataType>, u32),
     /// `:char-array n`: bytes that hold text, NUL-terminated where shorter.
     CharArray(u32),
     /// A struct.
@@ -91,7 +91,7 @@ pub struct Struct {
     /// The defining token; `None` for predefined ones.
     pub span: Option<Span>,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// Fields in order; the gaps between them are padding and always zero.
     pub fields: Vec<Field>,
     /// Bytes, padding at the end included.
@@ -108,7 +108,7 @@ pub struct Field {
     /// The defining token; `None` in predefined structs.
     pub span: Option<Span>,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// What it holds.
     pub ty: DataType,
     /// Bytes from the start of the struct.
@@ -123,7 +123,7 @@ pub struct Enum {
     /// The defining token.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// Names and values, in order.
     pub variants: Vec<(Name, u32)>,
 }

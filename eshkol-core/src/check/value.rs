@@ -1,6 +1,6 @@
 //! What an expression turns out to be: a value at run time, or one that exists only while compiling.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::flow::Epoch;
 use super::range::Range;
@@ -47,7 +47,7 @@ pub(super) enum Static {
     /// `:name` that is no number.
     Keyword(Name),
     /// Text.
-    String(Rc<str>),
+    String(Arc<str>),
     /// A quoted symbol or other datum that is no list or number.
     Quote(Datum),
     /// A list or vector; its run-time elements are locals or constants.
@@ -83,14 +83,14 @@ pub(super) enum Procedure {
 #[derive(Clone, Debug)]
 pub(super) struct Closure {
     /// The code.
-    pub(super) lambda: Rc<Lambda>,
+    pub(super) lambda: Arc<Lambda>,
     /// The variables it sees.
     pub(super) environment: Environment,
 }
 
 /// What the variables in scope stand for. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Environment(Option<Rc<Scope>>);
+pub(super) struct Environment(Option<Arc<Scope>>);
 
 #[derive(Debug)]
 struct Scope {
@@ -107,20 +107,20 @@ pub(super) enum Meaning {
     /// Any value that can be repeated: a constant, a compile-time value.
     Value(Value),
     /// A procedure that sees itself, and the other procedures bound with it.
-    Recursive(Rc<Lambda>),
+    Recursive(Arc<Lambda>),
 }
 
 impl Environment {
     /// This scope with one more variable.
     #[must_use]
     pub(super) fn with(&self, variable: VarId, meaning: Meaning) -> Self {
-        Self(Some(Rc::new(Scope { variable, meaning, outer: self.clone() })))
+        Self(Some(Arc::new(Scope { variable, meaning, outer: self.clone() })))
     }
 
     /// Whether both are one scope, and not only alike.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,
             _ => false,
         }
@@ -144,7 +144,7 @@ impl Drop for Environment {
     fn drop(&mut self) {
         let mut next = self.0.take();
         while let Some(scope) = next {
-            match Rc::try_unwrap(scope) {
+            match Arc::try_unwrap(scope) {
                 Ok(mut scope) => next = scope.outer.0.take(),
                 Err(_) => break,
             }

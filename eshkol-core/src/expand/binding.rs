@@ -1,6 +1,6 @@
 //! `lambda`, the `let` family, and `let-syntax`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::annotation::{Formals, Parameter, is_colon};
 use super::environment::{Identifier, Local};
@@ -39,7 +39,7 @@ impl Expander<'_> {
         let (parameters, rest) = self.bind_formals(formals);
         let body = self.body(body, span);
         self.environment.pop_scope();
-        Ok(ExprKind::Lambda(Rc::new(Lambda { name, parameters, rest, result, body, span })))
+        Ok(ExprKind::Lambda(Arc::new(Lambda { name, parameters, rest, result, body, span })))
     }
 
     /// `((name e) …)`.
@@ -286,6 +286,6 @@ pub(super) fn called_loop(procedure: VarId, lambda: Lambda, name_span: Span, arg
     let span = lambda.span;
     let callee = Expr::new(name_span, ExprKind::Local(procedure));
     let call = Expr::new(span, ExprKind::Call(Box::new(callee), arguments));
-    let value = Expr::new(span, ExprKind::Lambda(Rc::new(lambda)));
+    let value = Expr::new(span, ExprKind::Lambda(Arc::new(lambda)));
     ExprKind::Letrec(vec![Binding { variable: procedure, value }], Box::new(call))
 }

@@ -307,7 +307,7 @@ impl Expander<'_> {
     pub(super) fn named_expression(&mut self, name: Ident, value: &Datum) -> Expr {
         let mut expr = self.expression(value);
         if let ExprKind::Lambda(lambda) = &mut expr.kind
-            && let Some(lambda) = std::rc::Rc::get_mut(lambda)
+            && let Some(lambda) = std::sync::Arc::get_mut(lambda)
             && lambda.name.is_none()
         {
             lambda.name = Some(name);

@@ -1,7 +1,7 @@
 //! Definitions outside procedures: what each binds when it is found, and what it becomes when it is expanded.
 
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::annotation::{Defined, is_colon};
 use super::environment::{ContainerId, DeclarationId, Global, Identifier};
@@ -17,7 +17,7 @@ pub(super) struct Declaration {
     pub(super) name: Ident,
     pub(super) span: Span,
     pub(super) container: ContainerId,
-    pub(super) doc: Option<Rc<str>>,
+    pub(super) doc: Option<Arc<str>>,
     pub(super) sort: Sort,
     /// What is to be expanded; taken when it is.
     pub(super) pending: Option<Pending>,

@@ -8,7 +8,7 @@
 //! identifier has a stack of bindings; a lookup costs the same in a scope of any depth.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::form::{ProgramId, StructProcedure, VarId};
 use super::special::Special;
@@ -79,7 +79,7 @@ struct Alias {
 #[derive(Clone, Debug)]
 pub(super) enum Local {
     Variable(VarId),
-    Macro(Rc<Macro>),
+    Macro(Arc<Macro>),
 }
 
 /// What a name of a container is.
@@ -89,7 +89,7 @@ pub(super) enum Global {
     StructProcedure(DeclarationId, StructProcedure),
     EnumVariant(DeclarationId, usize),
     Program(ProgramId),
-    Macro(Rc<Macro>),
+    Macro(Arc<Macro>),
 }
 
 /// Something that holds definitions.
@@ -110,7 +110,7 @@ pub(super) struct Container {
 #[derive(Clone, Debug)]
 pub(super) enum Denotation {
     Variable(VarId),
-    Macro(Rc<Macro>),
+    Macro(Arc<Macro>),
     Special(Special),
     Definition(DeclarationId),
     StructProcedure(DeclarationId, StructProcedure),
@@ -126,7 +126,7 @@ impl Denotation {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Variable(a), Self::Variable(b)) => a == b,
-            (Self::Macro(a), Self::Macro(b)) => Rc::ptr_eq(a, b),
+            (Self::Macro(a), Self::Macro(b)) => Arc::ptr_eq(a, b),
             (Self::Special(a), Self::Special(b)) => a == b,
             (Self::Definition(a), Self::Definition(b)) => a == b,
             (Self::StructProcedure(a, p), Self::StructProcedure(b, q)) => a == b && p == q,

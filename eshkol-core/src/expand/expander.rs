@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::IncludeLoader;
 use super::declaration::Declaration;
@@ -17,10 +17,10 @@ use crate::source::{Sources, Span};
 use crate::syntax::{Datum, DatumKind, Name};
 
 /// How deep expressions may nest, counted with what macros and derived forms make of them.
-pub(super) const MAX_DEPTH: usize = 400;
+pub(super) const MAX_DEPTH: usize = 4_000;
 
 /// How deep data made by macros may nest.
-const MAX_DATUM_DEPTH: usize = 400;
+const MAX_DATUM_DEPTH: usize = 2_000;
 
 /// How many macro uses in a row may replace each other at one place.
 const MAX_STEPS: usize = 1000;
@@ -227,7 +227,7 @@ impl<'a> Expander<'a> {
         None
     }
 
-    fn expand_macro(&mut self, rules: &Rc<Macro>, use_form: &Datum) -> Option<Datum> {
+    fn expand_macro(&mut self, rules: &Arc<Macro>, use_form: &Datum) -> Option<Datum> {
         if self.macro_data_left == 0 {
             return None;
         }
@@ -266,7 +266,7 @@ impl<'a> Expander<'a> {
         name: &Datum,
         rules: &Datum,
         span: Span,
-    ) -> Outcome<(Identifier, Rc<Macro>)> {
+    ) -> Outcome<(Identifier, Arc<Macro>)> {
         let Some(identifier) = Identifier::of(name) else {
             return Err(Refusal::malformed(name.span, "the name of a macro is wanted here"));
         };
@@ -284,7 +284,7 @@ impl<'a> Expander<'a> {
             }
         };
         match Macro::compile(identifier.name.clone(), self.environment.place(), span, arguments) {
-            Ok(rules) => Ok((identifier, Rc::new(rules))),
+            Ok(rules) => Ok((identifier, Arc::new(rules))),
             Err(bad) => {
                 let help = format!("it is written `{}`", Special::SyntaxRules.shape());
                 self.error(codes::BAD_SYNTAX_RULES, bad.span, bad.message, help);

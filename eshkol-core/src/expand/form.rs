@@ -1,6 +1,6 @@
 //! Core forms: what is left when macros and derived forms are expanded and every name is resolved.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::arena::{Arena, ids};
 use crate::source::Span;
@@ -45,7 +45,7 @@ pub struct ObjectHeader {
     /// Clauses that hold for every program.
     pub clauses: Vec<Clause>,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
 }
 
 /// `(define-ebpf-program NAME clause … definition …)`.
@@ -60,7 +60,7 @@ pub struct Program {
     /// The program in which this one is nested.
     pub parent: Option<ProgramId>,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
 }
 
 /// `(name argument …)` in a program or map.
@@ -88,7 +88,7 @@ pub struct Definition {
     /// Whether it is the prelude's.
     pub prelude: bool,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// What is defined.
     pub kind: DefinitionKind,
 }
@@ -122,7 +122,7 @@ pub struct FieldSyntax {
     /// The whole field.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
 }
 
 /// What is known of a local variable from its binding alone.
@@ -153,13 +153,13 @@ pub enum ExprKind {
     /// An integer literal.
     Integer(i128),
     /// A float literal; always refused later.
-    Float(Rc<str>),
+    Float(Arc<str>),
     /// `#t`, `#f`.
     Bool(bool),
     /// A character.
     Char(char),
     /// A string.
-    String(Rc<str>),
+    String(Arc<str>),
     /// `:name`.
     Keyword(Name),
     /// Quoted data.
@@ -178,7 +178,7 @@ pub enum ExprKind {
     /// A name of the language, not redefined by the user: `+`, `map-lookup`, `bpf-ktime-get-ns` ….
     Builtin(Name),
     /// `(lambda …)`.
-    Lambda(Rc<Lambda>),
+    Lambda(Arc<Lambda>),
     /// `(if test then else)`; a missing `else` is [`ExprKind::Unspecified`].
     If(Box<Expr>, Box<Expr>, Box<Expr>),
     /// Bindings made one after the other (the names are resolved already).

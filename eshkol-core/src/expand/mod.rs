@@ -29,7 +29,7 @@ use crate::diagnostic::Diagnostics;
 use crate::source::{SourceId, Sources};
 
 /// Fetches the files that `(include "…")` names; the compiler itself reads none.
-pub trait IncludeLoader {
+pub trait IncludeLoader: Send {
     /// The text of the file `path`, named in the source `from`, and the name messages call it by; or why it can't be had.
     fn load(&mut self, from: &str, path: &str) -> Result<(String, String), String>;
 }

@@ -1,6 +1,6 @@
 //! Objects of hand-written code, read back with `aya_obj` and `object`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use aya_obj::Object;
 use object::elf::{EM_BPF, R_BPF_64_32, R_BPF_64_64};
@@ -347,9 +347,9 @@ fn a_function_without_lines_has_its_definition() {
 #[test]
 fn every_type_of_data_has_its_size_in_btf() {
     let mut fixture = Fixture::new();
-    let byte = Rc::new(DataType::Int(IntType::U8));
+    let byte = Arc::new(DataType::Int(IntType::U8));
     let inner = fixture.structure("point", &[("x!", DataType::Int(IntType::I32), 0), ("y", DataType::Ipv4, 4)], 8, 4);
-    let nested = DataType::Array(Rc::new(DataType::Array(byte, 3)), 5);
+    let nested = DataType::Array(Arc::new(DataType::Array(byte, 3)), 5);
     let colour = fixture.unit.types.enums.push(Enum {
         name: "colour".into(),
         span: fixture.unit.name_span,
@@ -371,8 +371,8 @@ fn every_type_of_data_has_its_size_in_btf() {
         (DataType::CharArray(16), 16),
         (DataType::Enum(colour), 4),
         (DataType::Enum(nothing), 4),
-        (DataType::Array(Rc::new(DataType::Mac), 4), 24),
-        (DataType::Array(Rc::new(inner.clone()), 3), 24),
+        (DataType::Array(Arc::new(DataType::Mac), 4), 24),
+        (DataType::Array(Arc::new(inner.clone()), 3), 24),
         (nested.clone(), 15),
         (inner, 8),
     ];

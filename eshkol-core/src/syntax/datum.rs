@@ -1,11 +1,11 @@
 //! What the reader gives: R7RS data with their places.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::source::Span;
 
 /// The spelling of a symbol or keyword (a keyword's without its colon).
-pub type Name = Rc<str>;
+pub type Name = Arc<str>;
 
 /// A datum and where it stands.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Datum {
     /// What it is.
     pub kind: DatumKind,
     /// The `;;;` comment lines directly above it, without the semicolons; for definitions they become rustdoc.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
 }
 
 /// A datum without its place.
@@ -32,13 +32,13 @@ pub enum DatumKind {
     /// An integer of any spelling.
     Integer(i128),
     /// A number with a fraction or exponent, kept so that the error can be good.
-    Float(Rc<str>),
+    Float(Arc<str>),
     /// `#t`, `#f`.
     Bool(bool),
     /// `#\a`.
     Char(char),
     /// `"text"`.
-    String(Rc<str>),
+    String(Arc<str>),
     /// What could not be read; a diagnostic says why.
     Error,
 }
@@ -74,7 +74,7 @@ impl Datum {
     }
 
     /// The text, where this is a string.
-    pub fn as_string(&self) -> Option<&Rc<str>> {
+    pub fn as_string(&self) -> Option<&Arc<str>> {
         match &self.kind {
             DatumKind::String(text) => Some(text),
             _ => None,

@@ -1,6 +1,6 @@
 //! Text → tokens. Comments are skipped here, except that `;;;` lines are kept for the list below them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::character;
 use super::datum::DatumKind;
@@ -57,7 +57,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The `;;;` lines that end on the line above `start`.
-    pub(super) fn take_doc(&mut self, start: u32) -> Option<Rc<str>> {
+    pub(super) fn take_doc(&mut self, start: u32) -> Option<Arc<str>> {
         let lines = std::mem::take(&mut self.doc);
         let directly_above = !lines.is_empty() && self.is_next_line(self.doc_end, start as usize);
         directly_above.then(|| lines.join("\n").into())

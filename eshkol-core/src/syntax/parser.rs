@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::{Source, SourceId, Span};
 
 /// How deep lists may nest. Later passes recurse over data, so that this bounds their use of stack.
-pub const MAX_NESTING: usize = 200;
+pub const MAX_NESTING: usize = 1_000;
 
 /// After so many errors nobody reads on.
 const MAX_ERRORS: usize = 50;
@@ -19,7 +19,7 @@ enum Frame {
         open: Span,
         closer: char,
         vector: bool,
-        doc: Option<std::rc::Rc<str>>,
+        doc: Option<std::sync::Arc<str>>,
         items: Vec<Datum>,
         tail: Tail,
         column: usize,

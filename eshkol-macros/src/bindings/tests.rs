@@ -1,4 +1,4 @@
-use std::rc::Rc;
+use std::sync::Arc;
 
 use eshkol_core::Output;
 use eshkol_core::arena::Arena;
@@ -61,7 +61,7 @@ fn unit(names: &Names) -> Unit {
             field("comm", DataType::CharArray(16), 16),
             Field {
                 doc: Some("Who it was.\n\n    code".into()),
-                ..field("peers", DataType::Array(Rc::new(DataType::Mac), 2), 32)
+                ..field("peers", DataType::Array(Arc::new(DataType::Mac), 2), 32)
             },
         ],
         size: 48,

@@ -10,6 +10,7 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use eshkol_core::deep_stack::with_deep_stack;
 
 /// Compiles Scheme to eBPF.
 #[derive(Parser)]
@@ -36,10 +37,11 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let result = match Command::parse().task {
-        Task::Compile(arguments) => compile::run(&arguments),
-        Task::Explain(arguments) => explain::run(&arguments),
-    };
+    let command = Command::parse();
+    let result = with_deep_stack(|| match &command.task {
+        Task::Compile(arguments) => compile::run(arguments),
+        Task::Explain(arguments) => explain::run(arguments),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Program) => ExitCode::from(1),

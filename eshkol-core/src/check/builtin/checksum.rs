@@ -176,7 +176,7 @@ fn network_words(checker: &mut Checker<'_>, value: Value, span: Span) -> Option<
 /// A number of 16 bits as its two bytes in network order are read by the machine.
 fn to_network(word: Run, span: Span) -> Run {
     let storage = Storage::network(2);
-    let data = DataType::Array(std::rc::Rc::new(half_word()), 1);
+    let data = DataType::Array(std::sync::Arc::new(half_word()), 1);
     let region = typed::Region::Stack;
     let ty = Type::Ref(typed::RefType { target: typed::RefTarget::Data(data.clone()), region });
     let parts = vec![typed::Part { offset: 0, value: typed::PartValue::Scalar(storage, word.expr) }];

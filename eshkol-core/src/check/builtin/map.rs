@@ -151,7 +151,7 @@ fn lpm_key(checker: &mut Checker<'_>, map: &Map, value: Value) -> Option<Argumen
         },
     };
     let words = size.div_ceil(4) + 1;
-    let data = DataType::Array(std::rc::Rc::new(DataType::Int(IntType::U32)), words);
+    let data = DataType::Array(std::sync::Arc::new(DataType::Int(IntType::U32)), words);
     let parts = vec![
         Part { offset: 0, value: PartValue::Scalar(Storage::native(IntType::U32), prefix) },
         Part { offset: 4, value: content },

@@ -1,6 +1,6 @@
 //! Clauses of programs, objects and maps: which there are, how often, and with what.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diagnostic::catalogue::{DUPLICATE_CLAUSE, MALFORMED_CLAUSE, UNKNOWN_CLAUSE};
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
@@ -95,7 +95,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The only argument, a string.
-    pub(super) fn string(&self, clause: &'a Clause, diagnostics: &mut Diagnostics) -> Option<(Rc<str>, Span)> {
+    pub(super) fn string(&self, clause: &'a Clause, diagnostics: &mut Diagnostics) -> Option<(Arc<str>, Span)> {
         let argument = self.one(clause, diagnostics)?;
         self.as_string(clause, argument, diagnostics)
     }
@@ -106,7 +106,7 @@ impl<'a> Clauses<'a> {
         clause: &Clause,
         argument: &Datum,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(Rc<str>, Span)> {
+    ) -> Option<(Arc<str>, Span)> {
         match argument.as_string() {
             Some(text) if !text.is_empty() && !text.contains('\0') => Some((text.clone(), argument.span)),
             Some(_) => {

@@ -1,7 +1,7 @@
 //! Declares types on demand, so that definitions may come in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::scope::{Constants, Scope};
 use super::{Declared, Header, HeaderId};
@@ -144,12 +144,12 @@ impl<'u> Scope<'u> for Declarer<'u, '_> {
         if let Some((id, _)) = known {
             return Some(id);
         }
-        let field = |name: &str, ty, offset| Field { name: Rc::from(name), span: None, doc: None, ty, offset };
+        let field = |name: &str, ty, offset| Field { name: Arc::from(name), span: None, doc: None, ty, offset };
         let port = || DataType::Int(IntType::U16);
         Some(self.types.structs.push(Struct {
-            name: Rc::from(name),
+            name: Arc::from(name),
             span: None,
-            doc: Some(Rc::from("Both ends of a connection over IPv4.")),
+            doc: Some(Arc::from("Both ends of a connection over IPv4.")),
             fields: vec![
                 field("src-ip", DataType::Ipv4, 0),
                 field("dst-ip", DataType::Ipv4, 4),

@@ -16,7 +16,7 @@ mod structure;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::typed::{Global, GlobalId, Map, MapId};
 use super::types::{DataType, EnumId, Storage, StructId, Types};
@@ -41,9 +41,9 @@ pub struct Declarations {
     /// The unit's name: of `define-ebpf-object`, or of its only program.
     pub name: Ident,
     /// `;;;` text of what names the unit.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// `(license "…")`; empty where it is missing.
-    pub license: Rc<str>,
+    pub license: Arc<str>,
     /// `(min-kernel "…")`: the newest that any program of the unit asks for.
     pub min_kernel: KernelVersion,
     /// Structs and enums.
@@ -87,17 +87,17 @@ pub struct DeclaredProgram {
     /// Its name.
     pub name: Ident,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// The whole form.
     pub span: Span,
     /// `(program-type …)`
     pub program_type: ProgramType,
     /// `(license "…")`
-    pub license: Rc<str>,
+    pub license: Arc<str>,
     /// `(min-kernel "…")`
     pub min_kernel: KernelVersion,
     /// `(attach-point "…")`, in order.
-    pub attach_points: Vec<(Rc<str>, Span)>,
+    pub attach_points: Vec<(Arc<str>, Span)>,
     /// `(sleepable)`
     pub sleepable: bool,
     /// `(frags)`
@@ -114,7 +114,7 @@ pub struct Header {
     /// The defining token.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// Fields in order, one directly after the other.
     pub fields: Vec<HeaderField>,
     /// Bytes.
@@ -129,7 +129,7 @@ pub struct HeaderField {
     /// The defining token.
     pub span: Span,
     /// `;;;` text.
-    pub doc: Option<Rc<str>>,
+    pub doc: Option<Arc<str>>,
     /// Bytes from the start of the header to the bytes that `storage` reads.
     pub offset: u32,
     /// What reading it gives.

@@ -1,6 +1,6 @@
 //! Programs and the unit: what their clauses say, with those of the programs and the object around them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::DeclaredProgram;
 use super::clause::{Clauses, Rule};
@@ -37,8 +37,8 @@ static OBJECT_RULES: &[Rule] = &[
 /// What clauses say of a unit and its programs.
 pub(super) struct DeclaredUnit {
     pub(super) name: Ident,
-    pub(super) doc: Option<Rc<str>>,
-    pub(super) license: Rc<str>,
+    pub(super) doc: Option<Arc<str>>,
+    pub(super) license: Arc<str>,
     pub(super) min_kernel: KernelVersion,
     pub(super) programs: Vec<DeclaredProgram>,
 }
@@ -46,7 +46,7 @@ pub(super) struct DeclaredUnit {
 /// What is passed on from an object or program to what is in it.
 #[derive(Clone, Default)]
 struct Inherited {
-    license: Option<(Rc<str>, Span)>,
+    license: Option<(Arc<str>, Span)>,
     program_type: Option<ProgramType>,
     /// A type is named, but not a usable one: that was said, and is enough.
     wrong_type: bool,
@@ -65,7 +65,7 @@ pub(super) fn declare_programs(unit: &Unit, diagnostics: &mut Diagnostics) -> De
     };
     // Outer programs come before those in them.
     let mut known: Vec<Inherited> = Vec::new();
-    let mut license: Option<(Rc<str>, Span)> = outer.license.clone();
+    let mut license: Option<(Arc<str>, Span)> = outer.license.clone();
     let mut min_kernel = outer.min_kernel;
     let mut programs = Vec::new();
     for (id, program) in unit.programs.iter() {
@@ -82,14 +82,14 @@ pub(super) fn declare_programs(unit: &Unit, diagnostics: &mut Diagnostics) -> De
     DeclaredUnit {
         name,
         doc,
-        license: license.map_or_else(|| Rc::from(""), |(license, _)| license),
+        license: license.map_or_else(|| Arc::from(""), |(license, _)| license),
         min_kernel: min_kernel.unwrap_or(KernelVersion::DEFAULT),
         programs,
     }
 }
 
 /// What the unit is called.
-fn name_unit(unit: &Unit, diagnostics: &mut Diagnostics) -> (Ident, Option<Rc<str>>) {
+fn name_unit(unit: &Unit, diagnostics: &mut Diagnostics) -> (Ident, Option<Arc<str>>) {
     let mut top_level = unit.programs.values().filter(|program| program.parent.is_none());
     let first = top_level.next();
     if first.is_none() {
@@ -106,7 +106,7 @@ fn name_unit(unit: &Unit, diagnostics: &mut Diagnostics) -> (Ident, Option<Rc<st
         return (object.name.clone(), object.doc.clone());
     }
     let Some(first) = first else {
-        return (Ident { name: Rc::from("unit"), span: nowhere() }, None);
+        return (Ident { name: Arc::from("unit"), span: nowhere() }, None);
     };
     if let Some(second) = top_level.next() {
         diagnostics.push(
@@ -138,7 +138,7 @@ fn inherit(around: &Inherited, clauses: &Clauses<'_>, diagnostics: &mut Diagnost
             warn_of_license(license, *span, diagnostics);
         }
         // A malformed license is there: it need not be asked for.
-        own.license = license.or_else(|| Some((Rc::from(""), clause.span)));
+        own.license = license.or_else(|| Some((Arc::from(""), clause.span)));
     }
     if let Some(clause) = clauses.get("program-type") {
         own.program_type = program_type(clauses, clause, diagnostics);
@@ -235,7 +235,7 @@ fn min_kernel(clauses: &Clauses<'_>, clause: &Clause, diagnostics: &mut Diagnost
 fn check_license(
     program: &Program,
     own: &Inherited,
-    unit: &mut Option<(Rc<str>, Span)>,
+    unit: &mut Option<(Arc<str>, Span)>,
     diagnostics: &mut Diagnostics,
 ) {
     let name = &program.name;
@@ -310,7 +310,7 @@ fn declare_program(
         doc: program.doc.clone(),
         span: program.span,
         program_type,
-        license: own.license.as_ref().map_or_else(|| Rc::from(""), |(license, _)| license.clone()),
+        license: own.license.as_ref().map_or_else(|| Arc::from(""), |(license, _)| license.clone()),
         min_kernel,
         attach_points,
         sleepable: sleepable.is_some() && facts.sleepable,
@@ -319,7 +319,7 @@ fn declare_program(
     })
 }
 
-fn attach_points(clauses: &Clauses<'_>, diagnostics: &mut Diagnostics) -> Vec<(Rc<str>, Span)> {
+fn attach_points(clauses: &Clauses<'_>, diagnostics: &mut Diagnostics) -> Vec<(Arc<str>, Span)> {
     let mut points = Vec::new();
     for clause in clauses.all("attach-point") {
         if clause.arguments.is_empty() {

@@ -128,7 +128,7 @@ fn structs_are_laid_out_as_in_c() {
     assert_eq!(layout("bytes"), (vec![0, 6, 22, 28, 32], 36, 4));
     assert_eq!(layout("ports"), (vec![0, 8, 24, 30], 32, 8));
     let port = DataType::Int(IntType::U16);
-    assert_eq!(outcome.structure("ports").fields[0].ty, DataType::Array(Rc::new(port), 3));
+    assert_eq!(outcome.structure("ports").fields[0].ty, DataType::Array(Arc::new(port), 3));
     assert_eq!(outcome.structure("bytes").fields[2].ty, DataType::CharArray(5));
 }
 

@@ -1,6 +1,6 @@
 //! The forms that loop: procedures that call themselves last, `while`, `for`, and going through a sequence.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::checker::{Checker, Position};
 use super::super::test::Comparison;
@@ -17,13 +17,13 @@ impl Checker<'_> {
     /// Where a procedure's tail call of itself is the next round of its loop.
     pub(in super::super) fn continue_closure(
         &mut self,
-        lambda: &Rc<Lambda>,
+        lambda: &Arc<Lambda>,
         values: &[Value],
         position: Position,
         span: Span,
     ) -> Option<Value> {
         let from = position.tail?;
-        let pointer = Rc::as_ptr(lambda);
+        let pointer = Arc::as_ptr(lambda);
         let index =
             self.loops.iter().enumerate().skip(from).rev().find(|(_, active)| active.lambda == Some(pointer))?.0;
         if !self.arity_fits(lambda, values.len(), span) {
@@ -46,7 +46,7 @@ impl Checker<'_> {
     /// A procedure that calls itself last: a loop over its parameters.
     pub(in super::super) fn closure_loop(
         &mut self,
-        lambda: &Rc<Lambda>,
+        lambda: &Arc<Lambda>,
         environment: Environment,
         unchanged: &[bool],
         values: Vec<Value>,
@@ -80,7 +80,7 @@ impl Checker<'_> {
                 }
                 let weight = super::super::value::weight(&lambda.body, UNROLL_WEIGHT * 8);
                 let spec =
-                    LoopSpec { lambda: Some(Rc::as_ptr(lambda)), varying, ..LoopSpec::new(span, variables, weight) };
+                    LoopSpec { lambda: Some(Arc::as_ptr(lambda)), varying, ..LoopSpec::new(span, variables, weight) };
                 let outer = checker.environment.clone();
                 let tail = position.tail;
                 let value = checker.run_loop(spec, position, &mut |checker, locals, index| {

@@ -13,6 +13,6 @@ super::codes! { ALL_READING:
     BAD_DOT = 110, "a dot is misplaced", "A lone dot separates the last element of a list from its tail, and stands nowhere else.\n\n```scheme\n(define (f . a b) a)\n```\n\nWrite `(define (f a . rest) …)`.";
     UNKNOWN_HASH_SYNTAX = 111, "a `#` is followed by something unknown", "`#` begins `#t`, `#f`, `#true`, `#false`, numbers like `#xFF`, characters like `#\\a`, vectors like `#(1 2)`, and the comments `#;` and `#| |#`.\n\n```scheme\n(f #:name 1)\n```\n\nA keyword is written `:name`.";
     UNEXPECTED_CHARACTER = 112, "a character means nothing here", "The text holds a character that begins no datum, like a brace.\n\n```scheme\n(define (f) { 1 })\n```\n\nLists are written with `( )` or `[ ]`.";
-    NESTED_TOO_DEEPLY = 113, "lists are nested too deeply", "Lists can be nested 200 deep. What lies deeper is skipped.\n\nGive the inner parts names of their own with `define`.";
+    NESTED_TOO_DEEPLY = 113, "lists are nested too deeply", "Lists can be nested 1,000 deep. What lies deeper is skipped.\n\nGive the inner parts names of their own with `define`.";
     NOTHING_FOLLOWS = 114, "a quote or `#;` has nothing after it", "`'`, `` ` ``, `,`, `,@` and `#;` stand before a datum, and here the list or the text ends instead.\n\n```scheme\n(list 1 ')\n```\n\nWrite the datum, or remove the mark.";
 }

@@ -1,6 +1,6 @@
 //! Templates of `syntax-rules`, and what they make of what a pattern matched.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::pattern::{Bound, Variable};
 use super::{BadRules, NoExpansion, Special};
@@ -17,7 +17,7 @@ pub(super) enum Template {
     Constant(DatumKind),
     /// What a variable of the pattern matched.
     Variable(usize),
-    List(Vec<Element>, Option<Box<Template>>, Option<Rc<str>>),
+    List(Vec<Element>, Option<Box<Template>>, Option<Arc<str>>),
     Vector(Vec<Element>),
 }
 

@@ -1,6 +1,6 @@
 //! Where globals lie.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::tree::*;
 use crate::arena::Id as _;
@@ -30,7 +30,7 @@ fn sections_are_filled_in_order_and_aligned() {
             global(DataType::Int(IntType::U64), GlobalInit::Zero, true),
             global(DataType::BigEndian(IntType::U16), GlobalInit::Scalar(80), false),
             global(DataType::CharArray(3), GlobalInit::Bytes(b"ab".to_vec()), true),
-            global(DataType::Array(Rc::new(DataType::Int(IntType::U32)), 3), GlobalInit::Zero, true),
+            global(DataType::Array(Arc::new(DataType::Int(IntType::U32)), 3), GlobalInit::Zero, true),
             global(DataType::Ipv4, GlobalInit::Scalar(0x0a00_0001), false),
             global(DataType::Int(IntType::U64), GlobalInit::Zero, false),
             global(DataType::Int(IntType::U32), GlobalInit::Scalar(0), true),

@@ -1,6 +1,6 @@
 //! Memory that the program makes.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::tree::*;
 use super::{lowered, of_numbers, result};
@@ -49,7 +49,7 @@ fn what_is_not_given_is_zero() {
                 scalar(1, NATIVE_U8, parameters[0].clone()),
                 scalar(4, Storage::network(4), number(0x0102_0304)),
                 scalar(8, NATIVE_U64, parameters[1].clone()),
-                Part { offset: 16, value: PartValue::Bytes(Rc::from(&b"abc"[..])) },
+                Part { offset: 16, value: PartValue::Bytes(Arc::from(&b"abc"[..])) },
                 scalar(22, Storage::network(2), parameters[0].clone()),
                 scalar(25, Storage { bits: Some((4, 4)), ..NATIVE_U8 }, parameters[0].clone()),
             ]
@@ -75,7 +75,7 @@ fn narrow_numbers_bring_the_zeros_behind_them() {
                 scalar(9, NATIVE_U8, number(7)),
                 scalar(12, NATIVE_U8, narrow(IntType::U16)),
                 scalar(16, Storage::network(4), narrow(IntType::U8)),
-                Part { offset: 21, value: PartValue::Bytes(Rc::from(&b""[..])) },
+                Part { offset: 21, value: PartValue::Bytes(Arc::from(&b""[..])) },
                 scalar(21, NATIVE_U8, narrow(IntType::U8)),
             ]
         };

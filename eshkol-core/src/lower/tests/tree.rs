@@ -1,6 +1,6 @@
 //! Typed trees made by hand.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::arena::{Arena, Id as _};
 use crate::check::typed::{
@@ -226,7 +226,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         name: "test".into(),
         name_span: span(),
         doc: None,
-        license: Rc::from("GPL"),
+        license: Arc::from("GPL"),
         min_kernel: KernelVersion::DEFAULT,
         types: Types::default(),
         maps: std::iter::once(map).collect(),

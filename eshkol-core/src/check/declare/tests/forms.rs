@@ -1,6 +1,6 @@
 //! Declarations as forms, straight from data: what the expander makes of text that has no macros and no procedure bodies.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::arena::Arena;
 use crate::expand::form::*;
@@ -111,7 +111,7 @@ impl Builder {
                         body,
                         span: datum.span,
                     };
-                    let value = Expr { span: datum.span, kind: ExprKind::Lambda(Rc::new(lambda)) };
+                    let value = Expr { span: datum.span, kind: ExprKind::Lambda(Arc::new(lambda)) };
                     DefinitionKind::Value { annotation: None, value }
                 }
                 (None, [value]) => DefinitionKind::Value { annotation: None, value: self.expr(value) },
