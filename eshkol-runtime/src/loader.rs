@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
@@ -74,7 +73,7 @@ impl Loader {
 
         let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
         match through_aya::load(spec, &self.settings) {
-            Ok(unit) => Ok(Loaded { spec, unit, writing_globals: Arc::default() }),
+            Ok(unit) => Ok(Loaded { spec, unit }),
             Err(error) => {
                 // Maps that were created and pinned on the way; one that somebody else pinned at the same moment is lost with them.
                 for path in new_pins {
@@ -113,7 +112,6 @@ fn plan_pins(spec: &UnitSpec, settings: &mut Settings, directory: &Path) -> Resu
 pub struct Loaded {
     spec: &'static UnitSpec,
     unit: Unit,
-    writing_globals: Arc<Mutex<()>>,
 }
 
 impl Loaded {
@@ -132,7 +130,7 @@ impl Loaded {
     /// A handle on the mutable global with this symbol.
     pub fn global<T: Plain>(&self, symbol: &str) -> Result<Global<T>> {
         let spec = find(self.spec.globals, symbol, |g| g.symbol, "global", self.spec)?;
-        Global::new(self.unit.map(self.spec, spec.section)?, spec, Arc::clone(&self.writing_globals))
+        Global::new(self.unit.map(self.spec, spec.section)?, spec)
     }
 
     /// The unit as aya has it, with its programs loaded.

@@ -75,10 +75,9 @@ pub struct GlobalSpec {
     pub name: &'static str,
     /// Its symbol in the object.
     pub symbol: &'static str,
-    /// Name of the data section, which is also the name of the map that holds it at run time: `.rodata`, `.data`, `.bss`.
+    /// Name of the data section, which is also the name of the map that holds it at run time: `.rodata` for all read-only ones together,
+    /// `.data.` and the symbol for each mutable one.
     pub section: &'static str,
-    /// Bytes from the section's start.
-    pub offset: u32,
     /// Bytes.
     pub size: u32,
 }

@@ -11,7 +11,6 @@ use std::fmt::Write as _;
 
 use super::code::{Code, Instruction, RelocationTarget};
 use super::instruction::{alu, atomic, class, jump, mode, pseudo, size};
-use crate::ir::GlobalSection;
 
 /// The code of a function, one line for each instruction.
 pub fn disassemble(code: &Code) -> String {
@@ -35,14 +34,7 @@ fn target_text(target: RelocationTarget) -> String {
     match target {
         RelocationTarget::Map(map) => map.to_string(),
         RelocationTarget::Function(function) => function.to_string(),
-        RelocationTarget::Global { section, offset } => {
-            let name = match section {
-                GlobalSection::Rodata => ".rodata",
-                GlobalSection::Data => ".data",
-                GlobalSection::Bss => ".bss",
-            };
-            format!("{name}+{offset}")
-        }
+        RelocationTarget::Global { section, offset } => format!("{section}+{offset}"),
     }
 }
 

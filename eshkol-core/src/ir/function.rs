@@ -1,7 +1,7 @@
 //! The data structures of the IR.
 
 use crate::arena::{Arena, ids};
-pub use crate::check::typed::{ArithmeticOp, AtomicOp, FunctionId, MapId};
+pub use crate::check::typed::{ArithmeticOp, AtomicOp, FunctionId, GlobalId, MapId};
 use crate::kernel::HelperId;
 use crate::source::Span;
 
@@ -159,12 +159,11 @@ impl MemorySize {
 /// A section of global data; each becomes one map.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum GlobalSection {
-    /// Read-only in programs.
+    /// All that is read-only in programs.
     Rodata,
-    /// Read and written, not all zero at first.
-    Data,
-    /// Read and written, all zero at first.
-    Bss,
+    /// A global that is read and written. It has a section, and so a map, of its own: user space writes a map's value as a
+    /// whole, and must not undo what a program does to another global meanwhile.
+    Data(GlobalId),
 }
 
 /// What an instruction does.

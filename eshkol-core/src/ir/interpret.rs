@@ -156,8 +156,7 @@ impl Machine<'_> {
             Op::GlobalAddress { section, offset } => {
                 let section = match section {
                     GlobalSection::Rodata => 0,
-                    GlobalSection::Data => 1,
-                    GlobalSection::Bss => 2,
+                    GlobalSection::Data(global) => 1 + global.index() as u64,
                 };
                 GLOBALS + 0x10_0000 * section + u64::from(*offset)
             }

@@ -1,6 +1,6 @@
 //! How operations and types are spelled in the text form: one table each, for the printer and the parser.
 
-use super::{ArithmeticOp, AtomicOp, Condition, GlobalSection, MemorySize, UnaryOp, ValueType};
+use super::{ArithmeticOp, AtomicOp, Condition, MemorySize, UnaryOp, ValueType};
 
 /// Types of values.
 pub(super) const TYPES: &[(ValueType, &str)] = &[
@@ -78,10 +78,6 @@ pub(super) const CONDITIONS: &[(Condition, &str)] = &[
 /// Bytes of an access.
 pub(super) const SIZES: &[(MemorySize, &str)] =
     &[(MemorySize::B1, "1"), (MemorySize::B2, "2"), (MemorySize::B4, "4"), (MemorySize::B8, "8")];
-
-/// Data sections.
-pub(super) const SECTIONS: &[(GlobalSection, &str)] =
-    &[(GlobalSection::Rodata, ".rodata"), (GlobalSection::Data, ".data"), (GlobalSection::Bss, ".bss")];
 
 /// The spelling of an element of a table.
 pub(super) fn name<T: PartialEq>(table: &[(T, &'static str)], wanted: T) -> &'static str {

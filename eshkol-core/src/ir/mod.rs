@@ -24,8 +24,8 @@ pub use cfg::Cfg;
 pub use check::check;
 pub use dominators::Dominators;
 pub use function::{
-    ArithmeticOp, AtomicOp, Block, BlockData, Condition, Function, FunctionId, GlobalSection, Inst, InstData, MapId,
-    MemorySize, Op, Slot, SlotData, Target, Terminator, UnaryOp, Value, ValueData, ValueDef, ValueType, Width,
+    ArithmeticOp, AtomicOp, Block, BlockData, Condition, Function, FunctionId, GlobalId, GlobalSection, Inst, InstData,
+    MapId, MemorySize, Op, Slot, SlotData, Target, Terminator, UnaryOp, Value, ValueData, ValueDef, ValueType, Width,
 };
 pub use parse::parse;
 pub use substitution::Substitution;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::mnemonic::{ATOMIC, BINARY, CONDITIONS, SECTIONS, SIZES, TYPES, UNARY, find};
+use super::mnemonic::{ATOMIC, BINARY, CONDITIONS, SIZES, TYPES, UNARY, find};
 use super::{
-    Block, BlockData, Function, InstData, MemorySize, Op, Slot, SlotData, Target, Terminator, Value, ValueData,
-    ValueDef, ValueType, Width,
+    Block, BlockData, Function, GlobalSection, InstData, MemorySize, Op, Slot, SlotData, Target, Terminator, Value,
+    ValueData, ValueDef, ValueType, Width,
 };
 use crate::arena::{Arena, Id};
 use crate::kernel::HelperId;
@@ -282,7 +282,7 @@ impl Parser {
             "map" => Ok(Op::Map(Id::new(words.id("map")? as usize))),
             "function" => Ok(Op::FunctionAddress(Id::new(words.id("fn")? as usize))),
             "global" => {
-                let section = words.of(SECTIONS, "a section")?;
+                let section = words.section()?;
                 words.expect("+")?;
                 Ok(Op::GlobalAddress { section, offset: words.unsigned()? })
             }
@@ -399,6 +399,16 @@ impl<'a> Words<'a> {
             .ok_or_else(|| format!("expected {prefix} and a number, found `{word}`"))
     }
 
+    fn section(&mut self) -> Parsed<GlobalSection> {
+        let word = self.word();
+        let global = word.strip_prefix(".data.global").and_then(|number| number.parse().ok());
+        match global {
+            Some(number) => Ok(GlobalSection::Data(Id::new(number))),
+            None if word == ".rodata" => Ok(GlobalSection::Rodata),
+            None => Err(format!("expected a section, found `{word}`")),
+        }
+    }
+
     fn of<T: Copy>(&mut self, table: &[(T, &'static str)], what: &str) -> Parsed<T> {
         let word = self.word();
         find(table, word).ok_or_else(|| format!("expected {what}, found `{word}`"))
@@ -425,7 +435,7 @@ b0(v0: context, v1):
   v10: map = map map3
   v11: map-value = helper 1(v10, v6)
   v12: map-value = const 0
-  v13: global = global .rodata + 4
+  v13: global = global .data.global2 + 4
   atomic-add.4 v13 + 0, v1
   v14 = atomic-exchange.8 v13 + 8, v1
   v15 = compare-exchange.4 v13 + 8, v1, v9

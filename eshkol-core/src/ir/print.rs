@@ -22,8 +22,8 @@
 use std::fmt;
 
 use super::cfg::Cfg;
-use super::mnemonic::{ATOMIC, BINARY, CONDITIONS, SECTIONS, SIZES, TYPES, UNARY, name};
-use super::{Function, InstData, Op, Target, Terminator, Value, ValueType, Width};
+use super::mnemonic::{ATOMIC, BINARY, CONDITIONS, SIZES, TYPES, UNARY, name};
+use super::{Function, GlobalSection, InstData, Op, Target, Terminator, Value, ValueType, Width};
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,9 +137,18 @@ impl fmt::Display for Op {
             Self::SlotAddress(slot) => write!(f, "slot {slot}"),
             Self::Map(map) => write!(f, "map {map}"),
             Self::FunctionAddress(function) => write!(f, "function {function}"),
-            Self::GlobalAddress { section, offset } => write!(f, "global {} + {offset}", name(SECTIONS, *section)),
+            Self::GlobalAddress { section, offset } => write!(f, "global {section} + {offset}"),
             Self::CallHelper { helper, arguments } => write!(f, "helper {}{}", helper.0, Arguments(arguments)),
             Self::CallFunction { function, arguments } => write!(f, "call {function}{}", Arguments(arguments)),
+        }
+    }
+}
+
+impl fmt::Display for GlobalSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rodata => f.write_str(".rodata"),
+            Self::Data(global) => write!(f, ".data.{global}"),
         }
     }
 }

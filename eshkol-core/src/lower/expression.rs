@@ -230,7 +230,7 @@ impl FunctionLowering<'_> {
     }
 
     fn global(&mut self, global: GlobalId, span: Span) -> Value {
-        let (section, offset) = self.globals.places.get(global).copied().unwrap_or((GlobalSection::Bss, 0));
+        let (section, offset) = self.globals.places.get(global).copied().unwrap_or((GlobalSection::Data(global), 0));
         self.builder.global_address(section, offset, span)
     }
 

@@ -6,6 +6,7 @@ use aya_obj::generated::bpf_insn;
 use aya_obj::maps::PinningType;
 use aya_obj::{Function, Map, Object};
 
+use super::data::section_name;
 use super::instruction::SLOT;
 use super::layout::{Layout, PlacedCode, Role};
 use super::{Error, Input, maps};
@@ -19,8 +20,6 @@ use crate::object::types::DataTypes;
 const PSEUDO_MAP: u8 = 1;
 /// `BPF_PSEUDO_MAP_VALUE`
 const PSEUDO_MAP_VALUE: u8 = 2;
-
-const DATA_SECTIONS: [GlobalSection; 3] = [GlobalSection::Rodata, GlobalSection::Data, GlobalSection::Bss];
 
 /// Compares an object in the host's byte order with its input.
 pub(super) fn check(input: &Input<'_>, layout: &Layout<'_>, bytes: &[u8]) -> Result<(), Error> {
@@ -61,17 +60,22 @@ fn check_maps(input: &Input<'_>, object: &Object) -> Result<(), Error> {
         expect(&what, definition(found), expected)?;
     }
     let mut count = input.unit.maps.len();
-    let rodata = (!input.globals.rodata.is_empty()).then(|| input.globals.rodata.clone());
-    let data = (!input.globals.data.is_empty()).then(|| input.globals.data.clone());
-    let bss = (input.globals.bss != 0).then(|| vec![0; input.globals.bss as usize]);
-    for (section, contents) in DATA_SECTIONS.iter().zip([rodata, data, bss]) {
-        if let Some(contents) = contents {
-            let found = object.maps.get(section.name()).ok_or_else(|| missing(section.name()))?;
-            expect(section.name(), found.data(), &contents)?;
-            count = count.saturating_add(1);
-        }
+    for (name, contents) in data_sections(input) {
+        let found = object.maps.get(&name).ok_or_else(|| missing(&name))?;
+        expect(&name, found.data(), contents)?;
+        count = count.saturating_add(1);
     }
     expect("the number of maps", object.maps.len(), count)
+}
+
+/// The data sections that are not empty, each with its name.
+fn data_sections<'a>(input: &Input<'a>) -> impl Iterator<Item = (String, &'a [u8])> {
+    let globals = input.globals;
+    let mutable = globals.mutable.iter().map(|(global, contents)| (GlobalSection::Data(*global), contents));
+    let sections = std::iter::once((GlobalSection::Rodata, &globals.rodata)).chain(mutable);
+    let sections = sections.filter(|(_, contents)| !contents.is_empty());
+    let unit = input.unit;
+    sections.map(|(section, contents)| (section_name(unit, section), contents.as_slice()))
 }
 
 fn definition(map: &Map) -> [u32; 6] {
@@ -115,7 +119,7 @@ fn find<'o>(object: &'o Object, placed: &PlacedCode<'_>) -> Result<&'o Function,
 /// Links the object with numbers of our own for the maps, and looks whether each ended up in its place.
 fn check_relocations(input: &Input<'_>, layout: &Layout<'_>, object: &mut Object) -> Result<(), Error> {
     let names = input.unit.maps.values().map(|map| symbol(&map.name));
-    let names = names.chain(DATA_SECTIONS.iter().map(|section| section.name().to_owned()));
+    let names = names.chain(data_sections(input).map(|(name, _)| name));
     let numbers: BTreeMap<String, i32> = names.zip(1..).collect();
     let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
     let linking = |error: String| Error::new(format!("aya can't link the object: {error}"));
@@ -129,7 +133,7 @@ fn check_relocations(input: &Input<'_>, layout: &Layout<'_>, object: &mut Object
             Some((PSEUDO_MAP, *numbers.get(&name)?, 0))
         }
         RelocationTarget::Global { section, offset } => {
-            Some((PSEUDO_MAP_VALUE, *numbers.get(section.name())?, i32::try_from(offset).ok()?))
+            Some((PSEUDO_MAP_VALUE, *numbers.get(&section_name(input.unit, section))?, i32::try_from(offset).ok()?))
         }
         RelocationTarget::Function(_) => None,
     };

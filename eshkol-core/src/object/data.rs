@@ -5,6 +5,7 @@ use super::byte_order::size;
 use super::types::DataTypes;
 use super::{Error, Input};
 use crate::bindings::symbol;
+use crate::check::typed::Unit;
 use crate::ir::GlobalSection;
 
 /// A data section that is not empty.
@@ -12,8 +13,10 @@ use crate::ir::GlobalSection;
 pub(super) struct DataSection<'a> {
     /// Which.
     pub(super) section: GlobalSection,
-    /// What is in it at first; `None` for zeros.
-    pub(super) contents: Option<&'a [u8]>,
+    /// Its name in the object.
+    pub(super) name: String,
+    /// What is in it at first.
+    pub(super) contents: &'a [u8],
     /// Bytes.
     pub(super) bytes: u32,
     /// The globals in it, by rising offset. There may be other data between them.
@@ -32,13 +35,13 @@ pub(super) struct PlacedGlobal {
     variable: TypeId,
 }
 
-impl GlobalSection {
-    /// Its name in the object.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rodata => ".rodata",
-            Self::Data => ".data",
-            Self::Bss => ".bss",
+/// The name of a data section in the object: loaders know by its beginning what it is (libbpf since 0.6, aya).
+pub fn section_name(unit: &Unit, section: GlobalSection) -> String {
+    match section {
+        GlobalSection::Rodata => ".rodata".to_owned(),
+        GlobalSection::Data(global) => {
+            let name = unit.globals.get(global).map(|global| symbol(&global.name)).unwrap_or_default();
+            format!(".data.{name}")
         }
     }
 }
@@ -57,11 +60,10 @@ pub(super) fn sections<'a>(
     input: &Input<'a>,
 ) -> Result<Vec<DataSection<'a>>, Error> {
     let layout = input.globals;
-    let mut sections = vec![
-        section(GlobalSection::Rodata, Some(&layout.rodata), size(layout.rodata.len())?),
-        section(GlobalSection::Data, Some(&layout.data), size(layout.data.len())?),
-        section(GlobalSection::Bss, None, layout.bss),
-    ];
+    let mut sections = vec![section(input.unit, GlobalSection::Rodata, &layout.rodata)?];
+    for (global, contents) in &layout.mutable {
+        sections.push(section(input.unit, GlobalSection::Data(*global), contents)?);
+    }
     for (id, global) in input.unit.globals.iter() {
         let misplaced = || Error::new(format!("the global `{}` is not in its section", global.name));
         let (section, offset) = layout.places.get(id).copied().ok_or_else(misplaced)?;
@@ -84,8 +86,9 @@ pub(super) fn sections<'a>(
     Ok(sections)
 }
 
-fn section(section: GlobalSection, contents: Option<&[u8]>, bytes: u32) -> DataSection<'_> {
-    DataSection { section, contents, bytes, globals: Vec::new() }
+fn section<'a>(unit: &Unit, section: GlobalSection, contents: &'a [u8]) -> Result<DataSection<'a>, Error> {
+    let name = section_name(unit, section);
+    Ok(DataSection { section, name, contents, bytes: size(contents.len())?, globals: Vec::new() })
 }
 
 /// Adds the BTF of a section. Kernels before 5.12 refuse that of a section without variables.
@@ -100,7 +103,7 @@ fn describe(btf: &mut Btf, section: &DataSection<'_>) -> Result<(), Error> {
         variables.push(SectionVariable { variable: global.variable, offset: global.offset, bytes: global.bytes });
     }
     if !variables.is_empty() {
-        let name = btf.string(section.section.name())?;
+        let name = btf.string(&section.name)?;
         btf.add(Type::Section { name, bytes: section.bytes, variables })?;
     }
     Ok(())

@@ -118,14 +118,10 @@ fn add_maps(object: &mut Object<'_>, maps: &[Definition]) -> Vec<SymbolId> {
 fn add_data(object: &mut Object<'_>, data: &DataSection<'_>) -> (SymbolId, Vec<SymbolId>) {
     let kind = match data.section {
         GlobalSection::Rodata => SectionKind::ReadOnlyData,
-        GlobalSection::Data => SectionKind::Data,
-        GlobalSection::Bss => SectionKind::UninitializedData,
+        GlobalSection::Data(_) => SectionKind::Data,
     };
-    let section = add_section(object, data.section.name(), kind);
-    match data.contents {
-        Some(contents) => object.append_section_data(section, contents, WORD),
-        None => object.append_section_bss(section, u64::from(data.bytes), WORD),
-    };
+    let section = add_section(object, &data.name, kind);
+    object.append_section_data(section, data.contents, WORD);
     let globals = data.globals.iter().map(|global| {
         let place = (global.offset, global.bytes);
         add_symbol(object, &global.symbol, section, place, SymbolKind::Data, SymbolScope::Dynamic)

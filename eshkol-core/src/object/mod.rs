@@ -17,6 +17,7 @@ mod tests;
 mod types;
 
 use btf::Btf;
+pub use data::section_name;
 use ext::SectionInfo;
 use layout::Layout;
 use types::DataTypes;

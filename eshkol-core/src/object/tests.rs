@@ -177,17 +177,22 @@ fn counter() -> Vec<Instruction> {
     code
 }
 
+/// Where `start` and `hits` are.
+fn own_sections() -> [GlobalSection; 2] {
+    [1, 2].map(|number| GlobalSection::Data(GlobalId::new(number)))
+}
+
 /// Two programs, a function, a map and a global in each data section.
 fn everything() -> Fixture {
     let mut fixture = Fixture::new();
+    let [start, hits] = own_sections();
     let u64 = DataType::Int(IntType::U64);
     let counts = fixture.map("packet-counts", MapKind::PerCpuArray, DataType::Int(IntType::U32), u64.clone());
     fixture.global("threshold", u64.clone(), (GlobalSection::Rodata, 8));
-    fixture.global("start", DataType::Int(IntType::U32), (GlobalSection::Data, 0));
-    fixture.global("hits", u64, (GlobalSection::Bss, 0));
+    fixture.global("start", DataType::Int(IntType::U32), (start, 0));
+    fixture.global("hits", u64, (hits, 0));
     fixture.globals.rodata = [*b"text\0\0\0\0", 100_u64.to_le_bytes()].concat();
-    fixture.globals.data = vec![7, 0, 0, 0];
-    fixture.globals.bss = 8;
+    fixture.globals.mutable = vec![(GlobalId::new(1), vec![7, 0, 0, 0]), (GlobalId::new(2), vec![0; 8])];
 
     fixture.program("count!", counter(), &[(3, RelocationTarget::Map(counts))]);
     let lines = [(0, "(map-increment!"), (4, "counts"), (9, ":xdp-pass"), (10, ":xdp-pass")];
@@ -204,8 +209,8 @@ fn everything() -> Fixture {
     let relocations = [
         (0, global(GlobalSection::Rodata, 2)),
         (2, global(GlobalSection::Rodata, 8)),
-        (4, global(GlobalSection::Data, 0)),
-        (6, global(GlobalSection::Bss, 0)),
+        (4, global(start, 0)),
+        (6, global(hits, 0)),
         (10, RelocationTarget::Function(FunctionId::new(1))),
     ];
     fixture.program("add-hits", code, &relocations);
@@ -224,11 +229,11 @@ fn aya_reads_programs_maps_and_functions() {
     assert_eq!(programs, ["add_hits", "count"]);
     let mut maps: Vec<_> = object.maps.keys().map(String::as_str).collect();
     maps.sort_unstable();
-    assert_eq!(maps, [".bss", ".data", ".rodata", "packet_counts"]);
+    assert_eq!(maps, [".data.hits", ".data.start", ".rodata", "packet_counts"]);
     let counts = &object.maps["packet_counts"];
     assert_eq!((counts.map_type(), counts.key_size(), counts.value_size(), counts.max_entries()), (6, 4, 8, 16));
-    assert_eq!(object.maps[".data"].data(), [7, 0, 0, 0]);
-    assert_eq!(object.maps[".bss"].data(), [0; 8]);
+    assert_eq!(object.maps[".data.start"].data(), [7, 0, 0, 0]);
+    assert_eq!(object.maps[".data.hits"].data(), [0; 8]);
     let mut functions: Vec<_> = object.functions.values().map(|function| function.name.as_str()).collect();
     functions.sort_unstable();
     assert_eq!(functions, ["add_hits", "count", "sum", "unused"]);
@@ -248,7 +253,8 @@ fn the_file_is_a_bpf_object_in_either_byte_order() {
         let file = ElfFile64::<object::Endianness>::parse(&*bytes).unwrap();
         assert_eq!(file.elf_header().e_machine(file.endian()), EM_BPF);
         let names: Vec<_> = file.sections().map(|section| section.name().unwrap()).collect();
-        let expected = "xdp .relxdp .text license .maps .rodata .data .bss .BTF .BTF.ext .symtab .strtab .shstrtab";
+        let expected =
+            "xdp .relxdp .text license .maps .rodata .data.start .data.hits .BTF .BTF.ext .symtab .strtab .shstrtab";
         assert_eq!(names.join(" "), expected);
         let symbol = |name: &str| {
             let symbol = file.symbol_by_name(name).unwrap();
@@ -481,7 +487,7 @@ fn what_can_not_be_right_is_an_error() {
     assert!(fixture.error().contains("one code for each program"));
 
     let mut fixture = everything();
-    fixture.globals.bss = 4;
+    fixture.globals.mutable[1].1.truncate(4);
     assert!(fixture.error().contains("`hits`"));
 
     let mut fixture = everything();
@@ -519,8 +525,8 @@ fn the_reader_sees_what_is_wrong() {
     assert!(license.contains("license"), "{license}");
     let map = wrong(|other| other.unit.maps.at_mut(MapId::new(0)).max_entries = 17);
     assert!(map.contains("packet_counts"), "{map}");
-    let data = wrong(|other| other.globals.data = vec![8, 0, 0, 0]);
-    assert!(data.contains(".data"), "{data}");
+    let data = wrong(|other| other.globals.mutable[0].1 = vec![8, 0, 0, 0]);
+    assert!(data.contains(".data.start"), "{data}");
     let length = wrong(|other| other.functions[1].instructions.push(exit()));
     assert!(length.contains("length of `sum`"), "{length}");
     let callee = wrong(|other| {

@@ -119,9 +119,9 @@ mod tests {
                v7 = const 8
                v8: stack = add v5, v7
                v9: stack = add v5, v0
-               v10: global = global .bss + 8
-               v11: global = global .bss + 0
-               v12: global = global .data + 8
+               v10: global = global .data.global0 + 8
+               v11: global = global .data.global0 + 0
+               v12: global = global .data.global1 + 8
                v13: packet = add v1, v0
                store.8 v5 + 8, v0
                store.4 v8 + 0, v0

@@ -4,8 +4,8 @@
 use crate::arena::Id as _;
 use crate::ir::interpret::mix;
 use crate::ir::{
-    ArithmeticOp, AtomicOp, Condition, Function, FunctionBuilder, GlobalSection, MapId, MemorySize, Slot, Target,
-    Terminator, UnaryOp, Value, ValueType, Variable, Width,
+    ArithmeticOp, AtomicOp, Condition, Function, FunctionBuilder, GlobalId, GlobalSection, MapId, MemorySize, Slot,
+    Target, Terminator, UnaryOp, Value, ValueType, Variable, Width,
 };
 use crate::kernel::HelperId;
 use crate::source::{SourceId, Span};
@@ -308,7 +308,7 @@ impl Generator {
             }
             _ => {
                 let start = self.below(2) as u32 * 8;
-                let base = self.b.global_address(GlobalSection::Bss, start, self.span);
+                let base = self.b.global_address(GlobalSection::Data(GlobalId::new(0)), start, self.span);
                 (base, offset)
             }
         }

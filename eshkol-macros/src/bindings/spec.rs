@@ -4,8 +4,8 @@ use eshkol_core::Output;
 use eshkol_core::bindings::symbol;
 use eshkol_core::bpf::Code;
 use eshkol_core::check::typed::{Global, GlobalId, Map, Program};
-use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::MapKind;
+use eshkol_core::object::section_name;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
@@ -104,18 +104,13 @@ fn lines(input: Input<'_>, program: &Program, code: &Code) -> Vec<TokenStream> {
 
 fn global_spec(input: Input<'_>, id: GlobalId, global: &Global) -> TokenStream {
     let (name, symbol, size) = (&*global.name, symbol(&global.name), input.unit().types.size(&global.ty));
-    let (section, offset) = *input.little.module.globals.places.at(id);
-    let section = match section {
-        GlobalSection::Rodata => ".rodata",
-        GlobalSection::Data => ".data",
-        GlobalSection::Bss => ".bss",
-    };
+    let (section, _) = *input.little.module.globals.places.at(id);
+    let section = section_name(input.unit(), section);
     quote! {
         ::eshkol::spec::GlobalSpec {
             name: #name,
             symbol: #symbol,
             section: #section,
-            offset: #offset,
             size: #size,
         }
     }

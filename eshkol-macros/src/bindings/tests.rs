@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use eshkol_core::Output;
-use eshkol_core::arena::Arena;
+use eshkol_core::arena::{Arena, Id as _};
 use eshkol_core::bpf::{Code, LineEntry};
-use eshkol_core::check::typed::{Expr, ExprKind, Function, Global, GlobalInit, Map, Program, Type, Unit};
+use eshkol_core::check::typed::{Expr, ExprKind, Function, Global, GlobalId, GlobalInit, Map, Program, Type, Unit};
 use eshkol_core::check::types::{DataType, Enum, Field, IntType, Struct, StructId, Types};
 use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::{KernelVersion, MapKind, ProgramType};
@@ -138,7 +138,7 @@ fn unit(names: &Names) -> Unit {
 fn output(names: &Names, object: &[u8]) -> Output {
     let mut globals = GlobalLayout::default();
     globals.places.push((GlobalSection::Rodata, 0));
-    globals.places.push((GlobalSection::Bss, 8));
+    globals.places.push((GlobalSection::Data(GlobalId::new(1)), 0));
     let code = Code {
         name: "xdp_main".to_owned(),
         span: names.at("xdp-main"),

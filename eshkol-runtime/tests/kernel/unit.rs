@@ -66,12 +66,11 @@ impl Unit {
         self
     }
 
-    /// A global, alone in its section or after those of the same section, which have the same size.
+    /// A global: a mutable one, alone in its section, or one of several in `.rodata`.
     pub(crate) fn global(mut self, section: &'static str, name: &'static str, value: &[u8]) -> Self {
         self.object = self.object.global(section, name, value);
         let size = u32::try_from(value.len()).unwrap();
-        let before = u32::try_from(self.globals.iter().filter(|g| g.section == section).count()).unwrap();
-        self.globals.push(GlobalSpec { name, symbol: name, section, offset: before * size.next_multiple_of(8), size });
+        self.globals.push(GlobalSpec { name, symbol: name, section, size });
         self
     }
 
