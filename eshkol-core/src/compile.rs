@@ -37,12 +37,15 @@ pub struct Options {
     pub endianness: Endianness,
     /// Effort.
     pub optimisation: Optimisation,
+    /// Whether an independent checker goes over every register allocation. All tests do it; inside the macro, which cargo does not
+    /// optimise, it would take a good part of the time.
+    pub check_allocation: bool,
 }
 
 impl Default for Options {
-    /// Full optimisation for a little-endian machine.
+    /// Full optimisation for a little-endian machine; allocation is checked in the crate's own tests.
     fn default() -> Self {
-        Self { endianness: Endianness::Little, optimisation: Optimisation::Full }
+        Self { endianness: Endianness::Little, optimisation: Optimisation::Full, check_allocation: cfg!(test) }
     }
 }
 
@@ -89,7 +92,8 @@ pub fn compile(
     with_deep_stack(|| {
         let mut diagnostics = Diagnostics::new();
         let output = check_into(sources, source, includes, &mut diagnostics)
-            .and_then(|unit| generate(unit, sources, options, &mut diagnostics));
+            .and_then(|unit| generate(unit, sources, options, &mut diagnostics))
+            .filter(|output| output.reads_back(sources, options, &mut diagnostics));
         Compilation { diagnostics: diagnostics.into_sorted(), output }
     })
 }
@@ -118,12 +122,21 @@ fn lower_here(unit: &typed::Unit, options: Options) -> lower::Module {
 
 impl Output {
     /// The same unit once more, compiled in another way: for machines of the other byte order. `sources` are those it came from.
+    ///
+    /// The object is not read back again: `aya_obj` reads its own machine's byte order only, and would be given what it has read.
     pub fn again(&self, sources: &Sources, options: Options) -> Compilation {
         with_deep_stack(|| {
             let mut diagnostics = Diagnostics::new();
             let output = generate(self.unit.clone(), sources, options, &mut diagnostics);
             Compilation { diagnostics: diagnostics.into_sorted(), output }
         })
+    }
+
+    /// Whether the loader will find in the object what was written. A malformed object must not be a surprise at run time.
+    fn reads_back(&self, sources: &Sources, options: Options, diagnostics: &mut Diagnostics) -> bool {
+        let input = object_input(&self.unit, sources, &self.module, &self.programs, &self.functions, options);
+        let result = object::read_back(&input, &self.object);
+        result.map_err(|error| diagnostics.push(error.into_diagnostic(self.unit.name_span))).is_ok()
     }
 }
 
@@ -147,7 +160,7 @@ fn check_into(
 fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics: &mut Diagnostics) -> Option<Output> {
     let module = lower_here(&unit, options);
     let isa = unit.min_kernel.isa();
-    let mut generate = |function| match bpf::generate(function, isa, options.endianness) {
+    let mut generate = |function| match bpf::generate(function, isa, options) {
         Ok(code) => Some(code),
         Err(error) => {
             diagnostics.push(error.into_diagnostic());
@@ -168,14 +181,7 @@ fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics:
     if !fits {
         return None;
     }
-    let input = object::Input {
-        unit: &unit,
-        sources,
-        programs: &programs,
-        functions: &functions,
-        globals: &module.globals,
-        endianness: options.endianness,
-    };
+    let input = object_input(&unit, sources, &module, &programs, &functions, options);
     match object::write(&input) {
         Ok(object) => Some(Output { unit, module, programs, functions, object }),
         Err(error) => {
@@ -183,4 +189,15 @@ fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics:
             None
         }
     }
+}
+
+fn object_input<'a>(
+    unit: &'a typed::Unit,
+    sources: &'a Sources,
+    module: &'a lower::Module,
+    programs: &'a [bpf::Code],
+    functions: &'a [bpf::Code],
+    options: Options,
+) -> object::Input<'a> {
+    object::Input { unit, sources, programs, functions, globals: &module.globals, endianness: options.endianness }
 }

@@ -35,7 +35,7 @@ fn kernels(case: &Case) -> Vec<&str> {
 
 fn options(optimisation: Optimisation) -> Options {
     let endianness = if cfg!(target_endian = "big") { Endianness::Big } else { Endianness::Little };
-    Options { endianness, optimisation }
+    Options { endianness, optimisation, check_allocation: true }
 }
 
 /// Does `work` to each case, on all CPUs, and collects what is wrong with them.

@@ -1,8 +1,8 @@
 //! Register allocation by `regalloc2`.
 //!
 //! R0 … R5 are given out first, R6 … R9, which calls preserve, when those are taken or a call is in between. R10, the
-//! frame pointer, is never given out. In debug builds the result is checked by `regalloc2`'s independent checker, which
-//! follows every value through registers and spills.
+//! frame pointer, is never given out. Where asked to, `regalloc2`'s independent checker goes over the result: it follows
+//! every value through registers and spills.
 
 use regalloc2::{
     Allocation, Block, Edit, Function, Inst, InstOrEdit, InstRange, MachineEnv, Operand, OperandKind, PRegSet,
@@ -27,14 +27,19 @@ const CALLER_SAVED: std::ops::RangeInclusive<u8> = 0..=5;
 
 /// Gives every virtual register a place and puts the moves in. Blocks keep their numbers and order; every block can be
 /// reached.
-pub(super) fn allocate(machine: &MachineFunction, frame: &mut Frame, span: Span) -> Result<Assembly, Error> {
+pub(super) fn allocate(
+    machine: &MachineFunction,
+    frame: &mut Frame,
+    span: Span,
+    check: bool,
+) -> Result<Assembly, Error> {
     let flat = Flat::new(machine);
     let environment = environment();
     let internal = |reason: String| Error::Internal { span, reason };
-    let options = RegallocOptions { validate_ssa: cfg!(debug_assertions), ..RegallocOptions::default() };
+    let options = RegallocOptions { validate_ssa: check, ..RegallocOptions::default() };
     let output = regalloc2::run(&flat, &environment, &options)
         .map_err(|error| internal(format!("register allocation failed: {error}")))?;
-    if cfg!(debug_assertions) {
+    if check {
         let mut checker = Checker::new(&flat, &environment);
         checker.prepare(&output);
         checker.run().map_err(|errors| internal(format!("register allocation is wrong: {errors:?}")))?;

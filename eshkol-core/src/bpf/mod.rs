@@ -28,7 +28,7 @@ pub use disassemble::{disassemble, instruction_text};
 pub use frame::STACK_LIMIT;
 
 use crate::arena::Arena;
-use crate::compile::Endianness;
+use crate::compile::Options;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::ir::{Cfg, Function};
 use crate::kernel::IsaVersion;
@@ -98,13 +98,13 @@ fn too_deep(span: Span, bytes: u32, frames: &[ChainFrame]) -> Diagnostic {
 }
 
 /// Generates the code of a function.
-pub fn generate(function: &Function, isa: IsaVersion, endianness: Endianness) -> Result<Code, Error> {
+pub fn generate(function: &Function, isa: IsaVersion, options: Options) -> Result<Code, Error> {
     let span = function.span;
     let cfg = Cfg::new(function);
     let mut frame = Frame::new(function, &cfg);
     frame.finish()?;
-    let machine = in_order(select::select(function, &cfg, &frame, isa, endianness));
-    let mut assembly = allocate::allocate(&machine, &mut frame, span)?;
+    let machine = in_order(select::select(function, &cfg, &frame, isa, options.endianness));
+    let mut assembly = allocate::allocate(&machine, &mut frame, span, options.check_allocation)?;
     simplify::run(&mut assembly);
     peephole::run(&mut assembly);
     simplify::run(&mut assembly);

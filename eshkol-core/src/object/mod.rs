@@ -1,6 +1,6 @@
 //! The object: BTF, BTF.ext, relocations, ELF, in the form that aya, libbpf and `llvm-objdump` accept.
 //!
-//! The same input gives the same bytes, on every machine. What is written has been read back and compared with the input.
+//! The same input gives the same bytes, on every machine. [`read_back`] compares what was written with the input.
 
 mod btf;
 mod byte_order;
@@ -64,19 +64,21 @@ impl Error {
     }
 }
 
-/// Writes the object, and reads it back with `aya_obj` before it gives it out.
+/// Writes the object.
 pub fn write(input: &Input<'_>) -> Result<Vec<u8>, Error> {
+    build(input, &Layout::new(input)?)
+}
+
+/// Reads a written object with `aya_obj`, as the loader will, and compares what it finds with the input.
+pub fn read_back(input: &Input<'_>, object: &[u8]) -> Result<(), Error> {
     let layout = Layout::new(input)?;
-    let object = build(input, &layout)?;
     let host = if cfg!(target_endian = "little") { Endianness::Little } else { Endianness::Big };
     if input.endianness == host {
-        check::check(input, &layout, &object)?;
-    } else {
-        // `aya_obj` reads BTF of its own machine's byte order only. The same object in that order differs in nothing else.
-        let input = Input { endianness: host, ..*input };
-        check::check(&input, &layout, &build(&input, &layout)?)?;
+        return check::check(input, &layout, object);
     }
-    Ok(object)
+    // `aya_obj` reads BTF of its own machine's byte order only. The same object in that order differs in nothing else.
+    let input = Input { endianness: host, ..*input };
+    check::check(&input, &layout, &build(&input, &layout)?)
 }
 
 fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {

@@ -106,7 +106,7 @@ mod tests {
     fn all_passes_together_change_nothing_the_outside_sees() {
         for optimisation in [Optimisation::None, Optimisation::Full] {
             testing::differential_on(1000..1200, |function, endianness| {
-                optimise(function, Options { endianness, optimisation });
+                optimise(function, Options { endianness, optimisation, ..Options::default() });
                 true
             });
         }

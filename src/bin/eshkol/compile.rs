@@ -129,7 +129,7 @@ fn options(arguments: &Arguments) -> Options {
         Level::None => Optimisation::None,
         Level::Full => Optimisation::Full,
     };
-    Options { endianness, optimisation }
+    Options { endianness, optimisation, check_allocation: true }
 }
 
 /// Compiles to the end.

@@ -5,6 +5,7 @@ mod random;
 mod selected;
 
 use super::*;
+use crate::Endianness;
 use crate::bpf::disassemble::instruction_text;
 use crate::ir::parse;
 
@@ -13,7 +14,8 @@ const ISAS: [IsaVersion; 4] = [IsaVersion::V1, IsaVersion::V2, IsaVersion::V3, I
 /// The code of a function in text form.
 fn code(isa: IsaVersion, endianness: Endianness, text: &str) -> Code {
     let function = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    generate(&function, isa, endianness).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+    generate(&function, isa, Options { endianness, ..Options::default() })
+        .unwrap_or_else(|error| panic!("{error:?}\n{text}"))
 }
 
 fn lines(code: &Code) -> Vec<String> {
@@ -30,7 +32,7 @@ fn lines(code: &Code) -> Vec<String> {
 /// with too large a frame.
 fn check_random(seed: u64, size: usize, isa: IsaVersion, endianness: Endianness) -> usize {
     let function = random::function(seed, size, isa);
-    let code = match generate(&function, isa, endianness) {
+    let code = match generate(&function, isa, Options { endianness, ..Options::default() }) {
         Ok(code) => code,
         Err(Error::StackTooLarge { .. }) => return 0,
         Err(error) => panic!("seed {seed}: {error:?}\n{function}"),
@@ -65,7 +67,7 @@ fn random_functions_do_what_their_ssa_does() {
 fn the_same_function_gives_the_same_code() {
     for seed in [3, 7, 11] {
         let function = random::function(seed, 150, IsaVersion::V3);
-        let generate = || generate(&function, IsaVersion::V3, Endianness::Little).unwrap();
+        let generate = || generate(&function, IsaVersion::V3, Options::default()).unwrap();
         assert_eq!(generate(), generate());
     }
 }
@@ -80,7 +82,7 @@ fn a_frame_of_more_than_512_bytes_is_an_error() {
                v2 = helper 1(v1)
                return v2"
         );
-        generate(&parse(&text).unwrap(), IsaVersion::V3, Endianness::Little)
+        generate(&parse(&text).unwrap(), IsaVersion::V3, Options::default())
     };
     assert_eq!(function(505).map(|code| code.stack), Ok(512));
     let span = parse("b0:\n v0 = const 0\n return v0").unwrap().span;
@@ -141,6 +143,6 @@ fn jumps_of_more_than_16_bits() {
         let run = outcome::of_code(&far, IsaVersion::V4, Endianness::Little, &[outcome::CONTEXT], seed);
         assert_eq!(run, Ok(expected));
     }
-    let refused = generate(&function, IsaVersion::V3, Endianness::Little);
+    let refused = generate(&function, IsaVersion::V3, Options::default());
     assert!(matches!(refused, Err(Error::Internal { .. })));
 }

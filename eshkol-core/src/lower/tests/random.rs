@@ -338,7 +338,7 @@ fn a_lowered_tree_does_what_the_tree_means() {
                 let mut function = lowered(&entry, endianness);
                 for optimisation in [None, Some(Optimisation::Full)] {
                     if let Some(optimisation) = optimisation {
-                        optimise(&mut function, Options { endianness, optimisation });
+                        optimise(&mut function, Options { endianness, optimisation, ..Options::default() });
                     }
                     let input = Input { arguments: arguments.clone(), packet_length: 0, seed: 1, endianness };
                     let found = run(&function, &input, 100_000).unwrap();
