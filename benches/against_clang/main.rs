@@ -1,7 +1,8 @@
 //! Our code beside clang's, for the same programs: `cargo bench` prints one table.
 //!
 //! Each `benches/programs/NAME.esh` has its equal in `benches/clang/NAME.c`. Where clang is missing, its columns come from the record
-//! in `benches/clang/counts.txt`, which `cargo bench -- --record` writes anew. `cargo bench --profile dev` measures the compiler
+//! in `benches/clang/counts.txt`, which `cargo bench -- --record` writes anew. `cargo bench -- NAME` shows the programs with that in
+//! their names. `cargo bench --profile dev` measures the compiler
 //! as `cargo build` runs it inside the macro: not optimised.
 //!
 //! As a test, which `cargo test` runs, it measures no time: it fails where we need more instructions than we may and where
@@ -23,9 +24,15 @@ use kernel::InKernel;
 const LIMIT: f64 = 1.25;
 
 fn main() -> ExitCode {
-    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
+    let wanted = arguments.iter().find(|argument| !argument.starts_with("--")).map_or("", String::as_str);
     // `cargo bench` says `--bench`.
-    let result = if has("--bench") { table(has("--record")) } else { test() };
+    let result = match (has("--bench"), has("--record")) {
+        (true, true) => record(),
+        (true, false) => table(wanted),
+        (false, _) => test(),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -35,8 +42,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the table.
-fn table(record: bool) -> Result<(), String> {
+/// Writes the record of clang's code.
+fn record() -> Result<(), String> {
+    let reference = Reference::new()?;
+    let counts = programs::all()?.into_iter().map(|program| {
+        let code = reference.code(&program)?;
+        Ok((program, code))
+    });
+    reference.record(&counts.collect::<Result<Vec<_>, String>>()?)
+}
+
+/// Prints the table of the programs with this in their names.
+fn table(wanted: &str) -> Result<(), String> {
     let reference = Reference::new()?;
     match &reference.source {
         Source::Clang(version) => println!("clang: {version}"),
@@ -54,8 +71,7 @@ fn table(record: bool) -> Result<(), String> {
         "{:22} {:>5} {:>6} {:>6} {:>7} {:>6}  {:>7} {:>6}  {:>7} {:>6}",
         "program", "code", "clang", "ratio", "stack", "clang", "compile", "", "macro", ""
     );
-    let mut counts = Vec::new();
-    for program in programs::all()? {
+    for program in programs::all()?.into_iter().filter(|program| program.name.contains(wanted)) {
         let (ours, theirs) = (compile::code(&program)?, reference.code(&program)?);
         let time = compile::time(&program);
         println!(
@@ -71,9 +87,8 @@ fn table(record: bool) -> Result<(), String> {
             milliseconds(Some(time.both.clock)),
             milliseconds(time.both.processor),
         );
-        counts.push((program, theirs));
     }
-    if record { reference.record(&counts) } else { Ok(()) }
+    Ok(())
 }
 
 fn milliseconds(time: Option<Duration>) -> String {
