@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::form::{ProgramId, StructProcedure, VarId};
+use super::prelude;
 use super::special::Special;
 use super::syntax_rules::Macro;
 use crate::arena::{Arena, Id};
@@ -20,6 +21,11 @@ use crate::syntax::{Datum, DatumKind, Name};
 /// The prelude, the unit, or a program: something that holds definitions.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct ContainerId(usize);
+
+impl ContainerId {
+    /// The outermost, which an environment begins with.
+    pub(super) const PRELUDE: Self = Self(0);
+}
 
 /// A definition as it was found, expanded or not.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -376,7 +382,7 @@ impl Environment {
         let own = locals.chain(earlier).chain(globals).filter(|identifier| identifier.alias == 0);
         own.map(|identifier| identifier.name.clone())
             .chain(Special::NAMES.iter().map(|name| Name::from(*name)))
-            .chain((self.builtins.names)().into_iter().map(Name::from))
+            .chain(prelude::names().chain((self.builtins.names)()).map(Name::from))
     }
 
     /// Whether a name is defined here by a macro, under an alias that keeps it from the user.

@@ -63,6 +63,8 @@ pub(super) struct Expander<'a> {
     pub(super) queue: VecDeque<DeclarationId>,
     /// The texts that are being included, outermost first.
     pub(super) including: Vec<String>,
+    /// The files of the prelude that were read.
+    pub(super) prelude: Vec<&'static str>,
     /// How deep the expression at hand is nested.
     pub(super) depth: usize,
     macro_data_left: usize,
@@ -92,6 +94,7 @@ impl<'a> Expander<'a> {
             declarations: Arena::new(),
             queue: VecDeque::new(),
             including: Vec::new(),
+            prelude: Vec::new(),
             depth: 0,
             macro_data_left: MAX_MACRO_DATA,
             uses: Vec::new(),
@@ -101,9 +104,11 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// Reads a source.
+    /// Reads a source, and first what it uses of the prelude.
     pub(super) fn read(&mut self, id: crate::source::SourceId) -> Vec<Datum> {
-        crate::syntax::read(self.sources, id, self.diagnostics)
+        let text = crate::syntax::read(self.sources, id, self.diagnostics);
+        self.add_prelude_for(&text);
+        text
     }
 
     /// Reports something.

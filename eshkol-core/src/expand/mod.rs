@@ -44,7 +44,7 @@ impl IncludeLoader for NoIncludes {
     }
 }
 
-/// Reads and expands a source, and the prelude it builds on.
+/// Reads and expands a source, and what it uses of the prelude.
 pub fn expand(
     sources: &mut Sources,
     source: SourceId,
@@ -64,12 +64,6 @@ fn expand_with(
 ) -> form::Unit {
     let name = sources.get(source).name.clone();
     let mut expander = Expander::new(sources, includes, builtins, diagnostics);
-    for (name, text) in prelude::FILES {
-        let id = expander.sources.add_prelude(*name, *text);
-        let forms = expander.read(id);
-        expander.collect(forms, None);
-        expander.apply_signatures();
-    }
     let unit = expander.environment.add_container(None);
     expander.environment.container = unit;
     expander.including.push(name);

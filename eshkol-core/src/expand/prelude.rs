@@ -1,7 +1,74 @@
 //! The part of the language that is written in the language.
+//!
+//! A file of it is read once a text names something that it defines: most texts name nothing, and reading all of it for
+//! each of them would take a third of the compiler's time.
 
-/// The files, with the names messages call them by.
-pub(super) const FILES: &[(&str, &str)] = &[
-    ("prelude/ipv6.esh", include_str!("../../prelude/ipv6.esh")),
-    ("prelude/process.esh", include_str!("../../prelude/process.esh")),
+use super::environment::ContainerId;
+use super::expander::Expander;
+use crate::syntax::{Datum, DatumKind};
+
+/// A file of the prelude.
+#[derive(Debug)]
+pub(super) struct File {
+    /// What messages call it.
+    pub(super) name: &'static str,
+    /// What it defines.
+    pub(super) defines: &'static [&'static str],
+    pub(super) text: &'static str,
+}
+
+pub(super) const FILES: &[File] = &[
+    File {
+        name: "prelude/ipv6.esh",
+        defines: &[
+            "ipv6-extension",
+            "ipv6-fragment",
+            "ipv6-extension-limit",
+            "ipv6-upper-layer",
+            "ipv6-extension?",
+            "ipv6-protocol",
+            "ipv6-payload",
+        ],
+        text: include_str!("../../prelude/ipv6.esh"),
+    },
+    File {
+        name: "prelude/process.esh",
+        defines: &["current-pid", "current-tid", "current-uid", "current-gid", "cpu-id", "time-ns", "random-u32"],
+        text: include_str!("../../prelude/process.esh"),
+    },
 ];
+
+/// All that the prelude defines.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().flat_map(|file| file.defines).copied()
+}
+
+impl Expander<'_> {
+    /// Adds the files of the prelude that define what is named in a text, and were not added yet.
+    pub(super) fn add_prelude_for(&mut self, text: &[Datum]) {
+        let mut rest: Vec<&Datum> = text.iter().collect();
+        while let Some(datum) = rest.pop() {
+            match &datum.kind {
+                DatumKind::List(items, tail) => rest.extend(items.iter().chain(tail.as_deref())),
+                DatumKind::Vector(items) => rest.extend(items),
+                DatumKind::Symbol { name, .. } => {
+                    let file = FILES.iter().find(|file| file.defines.contains(&&**name));
+                    if let Some(file) = file.filter(|file| !self.prelude.contains(&file.name)) {
+                        self.prelude.push(file.name);
+                        self.add_file(file);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn add_file(&mut self, file: &File) {
+        let here = std::mem::replace(&mut self.environment.container, ContainerId::PRELUDE);
+        let id = self.sources.add_prelude(file.name, file.text);
+        let forms = self.read(id);
+        self.collect(forms, None);
+        self.apply_signatures();
+        self.environment.container = here;
+    }
+}

@@ -311,16 +311,19 @@ fn the_prelude_is_a_part_only_where_it_is_used() {
 #[test]
 fn the_prelude_expands() {
     let mut uses = String::new();
-    for (name, text) in prelude::FILES {
+    for file in prelude::FILES {
         let mut sources = Sources::new();
-        let id = sources.add(*name, *text);
+        let id = sources.add(file.name, file.text);
+        let mut defined = Vec::new();
         for form in crate::syntax::read(&sources, id, &mut Diagnostics::new()) {
             let items = form.as_list().unwrap();
             let target = items[1].as_list().map_or(&items[1], |target| &target[0]);
+            defined.push(target.as_symbol().unwrap().to_string());
             if items[0].as_symbol().is_some_and(|head| &**head == "define") {
                 uses.push_str(&format!(" {target}"));
             }
         }
+        assert_eq!(defined, file.defines, "{}", file.name);
     }
     let mut sources = Sources::new();
     let id = sources.add("test.esh", format!("(define (f) (list {uses}))"));
