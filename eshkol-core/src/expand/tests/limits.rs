@@ -1,7 +1,6 @@
 //! Texts that are long, deep, or make no sense.
 
 use super::*;
-use crate::deep_stack::with_deep_stack;
 
 #[test]
 fn long_and_deep_texts_cost_neither_stack_nor_quadratic_time() {

@@ -5,6 +5,7 @@ mod macros;
 mod refusals;
 
 use super::*;
+use crate::deep_stack::with_deep_stack;
 use crate::diagnostic::Diagnostic;
 
 /// The files that can be included.
@@ -61,13 +62,15 @@ impl Expansion {
 }
 
 fn expand_files(text: &str, files: &[(&'static str, &'static str)]) -> Expansion {
-    let mut sources = Sources::new();
-    let id = sources.add("test.esh", text);
-    let mut diagnostics = Diagnostics::new();
-    let builtins = Builtins { exists: |name| BUILTINS.contains(&name), names: || BUILTINS.to_vec() };
-    let mut files = Files(files.iter().copied().collect());
-    let unit = expand_with(&mut sources, id, &mut files, builtins, &mut diagnostics);
-    Expansion { sources, diagnostics: diagnostics.into_sorted(), unit }
+    with_deep_stack(|| {
+        let mut sources = Sources::new();
+        let id = sources.add("test.esh", text);
+        let mut diagnostics = Diagnostics::new();
+        let builtins = Builtins { exists: |name| BUILTINS.contains(&name), names: || BUILTINS.to_vec() };
+        let mut files = Files(files.iter().copied().collect());
+        let unit = expand_with(&mut sources, id, &mut files, builtins, &mut diagnostics);
+        Expansion { sources, diagnostics: diagnostics.into_sorted(), unit }
+    })
 }
 
 fn expand_text(text: &str) -> Expansion {
