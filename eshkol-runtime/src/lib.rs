@@ -17,6 +17,8 @@ mod object;
 mod pin;
 mod plain;
 pub mod program;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod spec;
 mod sys;
 mod through_aya;

@@ -40,6 +40,20 @@ pub struct Location {
     pub instruction: u32,
 }
 
+/// The place below a message, on lines of its own, as rustc shows it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, text, .. } = self;
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        write!(f, "\n{margin}--> {file}:{line}")?;
+        if let Some(column) = column {
+            write!(f, ":{column}")?;
+        }
+        write!(f, "\n{margin} |\n{number} | {text}\n{margin} |")
+    }
+}
+
 impl VerifierError {
     pub(crate) fn new(program: &'static ProgramSpec, log: String, source: io::Error) -> Self {
         let report = Report::read(&log);
@@ -114,14 +128,8 @@ fn file_name(path: &str) -> &str {
 impl fmt::Display for VerifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the kernel's verifier refuses program `{}`: {}", self.program, self.message)?;
-        if let Some(Location { file, line, column, text, .. }) = &self.location {
-            let number = line.to_string();
-            let margin = " ".repeat(number.len());
-            write!(f, "\n{margin}--> {file}:{line}")?;
-            if let Some(column) = column {
-                write!(f, ":{column}")?;
-            }
-            write!(f, "\n{margin} |\n{number} | {text}\n{margin} |")?;
+        if let Some(location) = &self.location {
+            location.fmt(f)?;
         }
         if let Some(explanation) = self.explanation() {
             write!(f, "\n  = it means: {explanation}")?;

@@ -1,0 +1,76 @@
+//! Helpers on maps (`kernel/bpf/helpers.c`).
+
+use super::{Arguments, Errno, Fault, Helper, Run, negated, outcome};
+use crate::sim::map::Value;
+use crate::sim::memory::{Kind, Memory, Region, RegionId};
+
+pub(super) static HELPERS: &[Helper] = &[
+    Helper { number: 1, name: "bpf_map_lookup_elem", arguments: 2, call: lookup },
+    Helper { number: 2, name: "bpf_map_update_elem", arguments: 4, call: update },
+    Helper { number: 3, name: "bpf_map_delete_elem", arguments: 2, call: delete },
+    Helper { number: 164, name: "bpf_for_each_map_elem", arguments: 4, call: for_each },
+    Helper { number: 195, name: "bpf_map_lookup_percpu_elem", arguments: 3, call: lookup_of_cpu },
+];
+
+fn lookup(run: &mut Run<'_>, [map, key, ..]: Arguments) -> Result<u64, Fault> {
+    let cpu = run.world.environment.cpu;
+    find(run, map, key, cpu)
+}
+
+fn lookup_of_cpu(run: &mut Run<'_>, [map, key, cpu, ..]: Arguments) -> Result<u64, Fault> {
+    let cpu = super::size(cpu);
+    if cpu >= run.world.environment.cpus { Ok(0) } else { find(run, map, key, cpu) }
+}
+
+fn find(run: &mut Run<'_>, map: u64, key: u64, cpu: usize) -> Result<u64, Fault> {
+    let map = run.map(map)?;
+    let key = run.map_key(map, key)?;
+    let world = &mut *run.world;
+    Ok(address(world.maps[map].find(&mut world.memory, &key, cpu)))
+}
+
+/// The address of a value; 0 where there is none.
+fn address(value: Option<RegionId>) -> u64 {
+    value.map_or(0, |region| Memory::address(region, 0))
+}
+
+fn update(run: &mut Run<'_>, [map, key, value, flags, _]: Arguments) -> Result<u64, Fault> {
+    let map = run.map(map)?;
+    let key = run.map_key(map, key)?;
+    let world = &mut *run.world;
+    let definition = &world.maps[map].definition;
+    let value = world.memory.bytes(value, definition.value_size)?.to_vec();
+    let value = Value::OfCpu(world.environment.cpu, &value);
+    Ok(outcome(world.maps[map].update(&mut world.memory, &key, value, flags)))
+}
+
+fn delete(run: &mut Run<'_>, [map, key, ..]: Arguments) -> Result<u64, Fault> {
+    let map = run.map(map)?;
+    let key = run.map_key(map, key)?;
+    let world = &mut *run.world;
+    Ok(outcome(world.maps[map].delete(&mut world.memory, &key)))
+}
+
+/// Calls `callback(map, key, value, context)` for each element, until it gives something else than 0; gives how often.
+fn for_each(run: &mut Run<'_>, [map, callback, context, flags, _]: Arguments) -> Result<u64, Fault> {
+    let (number, function) = (run.map(map)?, run.function(callback)?);
+    if flags != 0 {
+        return Ok(negated(Errno(libc::EINVAL)));
+    }
+    let first = run.world.maps[number].next_key(None);
+    let keys: Vec<_> = std::iter::successors(first, |key| run.world.maps[number].next_key(Some(key))).collect();
+    let mut count = 0;
+    for key in keys {
+        let world = &mut *run.world;
+        // One that an earlier call removed is gone.
+        let Some(value) = world.maps[number].peek(&mut world.memory, &key, world.environment.cpu) else { continue };
+        let key = world.memory.add(Region::new(Kind::MapKey, key));
+        count += 1;
+        let result = run.call(function, &[map, Memory::address(key, 0), address(Some(value)), context]);
+        run.world.memory.remove(key, "the function that was called with it has returned");
+        if result? != 0 {
+            break;
+        }
+    }
+    Ok(count)
+}

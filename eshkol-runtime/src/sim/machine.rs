@@ -1,0 +1,213 @@
+//! The simulator: an object's programs and maps, and what is around them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::context::{Context, XDP_MD};
+use super::environment::{Environment, Task};
+use super::execute::{Redirect, Run, World};
+use super::map::{Map, Value};
+use super::map_handle::SimulatedMap;
+use super::memory::{Fault, Kind, Memory, Region};
+use super::object::{self, Changes, Program, ProgramKind};
+use super::packet::{self, Packet};
+use super::violation::SimulatorError;
+use crate::map::cpus;
+
+/// Programs and maps of an object, simulated.
+///
+/// A clone is another handle on the same ones. Programs run one after the other, on whatever thread; the time, random numbers and all else that they
+/// can ask about is the same every time, unless it is set.
+#[derive(Clone, Debug)]
+pub struct Machine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    programs: Vec<Program>,
+    world: Mutex<World>,
+}
+
+/// What a run gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What the program returned.
+    pub return_value: u64,
+    /// The packet as the program left it.
+    pub packet: Vec<u8>,
+    /// Where the packet is to go, if the program called a helper that says so.
+    pub redirect: Option<Redirect>,
+    /// How many instructions were executed.
+    pub instructions: u64,
+}
+
+impl Machine {
+    /// Reads an object, for this machine's byte order, and makes its maps.
+    pub fn load(object: &[u8]) -> Result<Self, SimulatorError> {
+        Self::load_with(object, &Changes::default())
+    }
+
+    pub(crate) fn load_with(object: &[u8], changes: &Changes<'_>) -> Result<Self, SimulatorError> {
+        /// Where the machine does not say.
+        const CPUS: usize = 4;
+        let cpus = cpus().unwrap_or(CPUS);
+        let contents = object::read(object, changes)?;
+        let mut memory = Memory::default();
+        let mut maps = Vec::new();
+        for (number, contents) in contents.maps.into_iter().enumerate() {
+            let definition = contents.definition;
+            let (name, kind) = (definition.name.clone(), definition.kind);
+            let mut map = Map::new(&mut memory, number, definition, cpus)
+                .ok_or_else(|| SimulatorError::object(format!("it has no maps of kind {kind}, which `{name}` is")))?;
+            if let Some(data) = contents.data {
+                map.update(&mut memory, &[0; 4], Value::OfAll(&data), 0)
+                    .map_err(|_| SimulatorError::object(format!("the section `{name}` has no place")))?;
+            }
+            maps.push(map);
+        }
+        memory.forget_gone();
+        let world = World { memory, maps, environment: Environment::new(cpus) };
+        Ok(Self(Arc::new(Shared { programs: contents.programs, world: Mutex::new(world) })))
+    }
+
+    /// A program of these bytes alone, named `code`: instructions of the machine's byte order.
+    pub fn of_code(code: &[u8]) -> Result<Self, SimulatorError> {
+        let program = object::of_code(code)?;
+        let world = World { memory: Memory::default(), maps: Vec::new(), environment: Environment::new(1) };
+        Ok(Self(Arc::new(Shared { programs: vec![program], world: Mutex::new(world) })))
+    }
+
+    /// The programs' symbols in the object.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.0.programs.iter().map(|program| program.name.as_str())
+    }
+
+    /// The maps' symbols in the object, the sections of globals among them.
+    pub fn maps(&self) -> Vec<String> {
+        self.world().maps.iter().map(|map| map.definition.name.clone()).collect()
+    }
+
+    /// The map with this symbol: its bytes, as user space has them.
+    pub fn map(&self, symbol: &str) -> Option<SimulatedMap> {
+        let world = self.world();
+        let number = world.maps.iter().position(|map| map.definition.name == symbol)?;
+        Some(SimulatedMap::new(self.clone(), number, &world.maps[number]))
+    }
+
+    /// Sets the time, in nanoseconds since boot. It starts at one second, and each instruction takes a nanosecond.
+    pub fn set_time(&self, nanoseconds: u64) {
+        self.world().environment.clock = nanoseconds;
+    }
+
+    /// The time, in nanoseconds since boot.
+    pub fn time(&self) -> u64 {
+        self.world().environment.clock
+    }
+
+    /// Begins random numbers anew, from this number; without it they begin at 0.
+    pub fn set_seed(&self, seed: u64) {
+        self.world().environment.seed(seed);
+    }
+
+    /// Sets the CPU that programs run on, which is 0 at first.
+    pub fn set_cpu(&self, cpu: usize) -> Result<(), SimulatorError> {
+        let environment = &mut self.world().environment;
+        if cpu >= environment.cpus {
+            let cpus = environment.cpus;
+            return Err(SimulatorError::unable(format!("run programs on CPU {cpu}: it has {cpus}, counted from 0")));
+        }
+        environment.cpu = cpu;
+        Ok(())
+    }
+
+    /// How many CPUs there are: as many as the machine can have.
+    pub fn cpus(&self) -> usize {
+        self.world().environment.cpus
+    }
+
+    /// Sets the task that is running when programs are.
+    pub fn set_task(&self, task: Task) {
+        self.world().environment.task = task;
+    }
+
+    /// Sets the interface and the queue that packets come from: 1 and 0 at first.
+    pub fn set_ingress(&self, interface: u32, queue: u32) {
+        self.world().environment.ingress = (interface, queue);
+    }
+
+    /// Sets how many instructions a run may take, about sixteen million at first.
+    pub fn set_instruction_limit(&self, instructions: u64) {
+        self.world().environment.step_limit = instructions;
+    }
+
+    /// What programs have written to the trace pipe since it was asked for last.
+    pub fn take_trace(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().environment.trace)
+    }
+
+    /// Runs an XDP program on a packet.
+    pub fn run_xdp(&self, program: &str, packet: &[u8]) -> Result<Outcome, SimulatorError> {
+        let program = self.program(program)?;
+        if program.kind != ProgramKind::Xdp {
+            return Err(SimulatorError::unable(format!("run `{}` on a packet: it is no XDP program", program.name)));
+        }
+        if !packet::LENGTHS.contains(&packet.len()) {
+            return Err(SimulatorError::unable(format!(
+                "run `{}` on a packet of {} bytes: like the kernel, it takes packets of {} bytes, an Ethernet header, up to {}",
+                program.name,
+                packet.len(),
+                packet::LENGTHS.start(),
+                packet::LENGTHS.end(),
+            )));
+        }
+        let mut world = self.world();
+        let context = world.memory.add(Region::new(Kind::Context, vec![0; XDP_MD]));
+        let packet = Packet::new(&mut world.memory, packet);
+        let address = Memory::address(context, 0);
+        let mut run = Run::new(&mut world, &program.instructions, Context::Xdp(packet), address);
+        let result = run.start(&[address]);
+        let (at, instructions, redirect) = (run.at, run.steps, run.redirect.take());
+        let mut bytes = Vec::new();
+        if let Context::Xdp(packet) = run.end() {
+            bytes = packet.bytes(&world.memory).to_vec();
+            packet.remove(&mut world.memory);
+        }
+        world.memory.remove(context, OVER);
+        world.memory.forget_gone();
+        // What the kernel takes of an XDP program's result is its lower half.
+        let return_value = result.map_err(|fault| violation(program, at, fault))? & u64::from(u32::MAX);
+        Ok(Outcome { return_value, packet: bytes, redirect, instructions })
+    }
+
+    /// Runs a program of any type on memory instead of a context, with its address in R1 and its length in R2, as tests of the instruction set do.
+    /// The outcome's packet is the memory.
+    pub fn run_on_memory(&self, program: &str, memory: &[u8]) -> Result<Outcome, SimulatorError> {
+        let program = self.program(program)?;
+        let mut world = self.world();
+        let given = world.memory.add(Region::new(Kind::Given, memory.to_vec()));
+        let mut run = Run::new(&mut world, &program.instructions, Context::Given, 0);
+        let result = run.start(&[Memory::address(given, 0), memory.len() as u64]);
+        let (at, instructions) = (run.at, run.steps);
+        run.end();
+        let packet = world.memory.remove(given, OVER).map(|region| region.bytes).unwrap_or_default();
+        world.memory.forget_gone();
+        let return_value = result.map_err(|fault| violation(program, at, fault))?;
+        Ok(Outcome { return_value, packet, redirect: None, instructions })
+    }
+
+    fn program(&self, name: &str) -> Result<&Program, SimulatorError> {
+        let program = self.0.programs.iter().find(|program| program.name == name);
+        program.ok_or_else(|| SimulatorError::unable(format!("run `{name}`: the object has no such program")))
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        // What panicked was no program: those end with an error.
+        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why what belongs to a run is gone.
+const OVER: &str = "the run has ended";
+
+fn violation(program: &Program, at: usize, fault: Fault) -> SimulatorError {
+    SimulatorError::violation(&program.name, fault.0, program.lines.find(at), at)
+}

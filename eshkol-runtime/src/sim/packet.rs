@@ -1,0 +1,118 @@
+//! A packet and the room around it, as XDP programs have it.
+//!
+//! Whatever moves an end of the packet moves it to new addresses, so that a pointer into it from before is found out, as the kernel's verifier finds
+//! it, also where nothing was moved because it can't be.
+
+use super::map::Errno;
+use super::memory::{Kind, Memory, Region, RegionId};
+
+/// A packet in memory. Offsets are from the start of its region.
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    region: RegionId,
+    meta: usize,
+    data: usize,
+    end: usize,
+}
+
+/// Bytes before a packet (`XDP_PACKET_HEADROOM`), of which the kernel needs the first ones itself (`sizeof(struct xdp_frame)`).
+const HEADROOM: usize = 256;
+const FRAME: usize = 40;
+/// Bytes of a packet and the room around it: a page, without what the kernel needs at its end (`struct skb_shared_info`).
+const ROOM: usize = 4096 - 320;
+/// `ETH_HLEN`, which is the least that a packet has.
+const ETHERNET_HEADER: usize = 14;
+/// The length of metadata fits into so much (`meta_len` of `struct skb_shared_info`).
+const MOST_METADATA: usize = 255;
+
+/// How long packets can be.
+pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = ETHERNET_HEADER..=ROOM - HEADROOM;
+
+impl Packet {
+    /// Puts a packet, whose length is one of [`LENGTHS`], into memory.
+    pub(super) fn new(memory: &mut Memory, packet: &[u8]) -> Self {
+        let (data, end) = (HEADROOM, HEADROOM + packet.len());
+        let mut bytes = vec![0; ROOM.max(end)];
+        bytes[data..end].copy_from_slice(packet);
+        let mut region = Region::new(Kind::Packet, bytes);
+        region.visible = data..end;
+        Self { region: memory.add(region), meta: data, data, end }
+    }
+
+    /// The addresses of the metadata, of the packet and of its end.
+    pub(super) fn addresses(&self) -> [u64; 3] {
+        [self.meta, self.data, self.end].map(|offset| Memory::address(self.region, offset))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.data
+    }
+
+    /// The packet as it is now.
+    pub(super) fn bytes<'a>(&self, memory: &'a Memory) -> &'a [u8] {
+        memory.get(self.region).and_then(|region| region.bytes.get(self.data..self.end)).unwrap_or_default()
+    }
+
+    /// The address of so many bytes at an offset of the packet, where they are in it.
+    pub(super) fn slice(&self, offset: usize, len: usize) -> Option<u64> {
+        let end = offset.checked_add(len)?;
+        (end <= self.len()).then(|| Memory::address(self.region, self.data + offset))
+    }
+
+    /// Moves the start of the packet, and its metadata with it (`bpf_xdp_adjust_head`).
+    pub(super) fn adjust_head(&mut self, memory: &mut Memory, by: i32) -> Result<(), Errno> {
+        let metadata = self.data - self.meta;
+        let data = moved(self.data, by);
+        let data = data.filter(|data| *data >= FRAME + metadata && *data + ETHERNET_HEADER <= self.end);
+        if let (Some(data), Some(region)) = (data, memory.get_mut(self.region)) {
+            region.bytes.copy_within(self.meta..self.data, data - metadata);
+            (self.meta, self.data) = (data - metadata, data);
+        }
+        self.renew(memory, "bpf_xdp_adjust_head has moved the packet");
+        data.map(|_| ()).ok_or(Errno(libc::EINVAL))
+    }
+
+    /// Moves the end of the packet; what comes new is zero (`bpf_xdp_adjust_tail`).
+    pub(super) fn adjust_tail(&mut self, memory: &mut Memory, by: i32) -> Result<(), Errno> {
+        let end = moved(self.end, by).filter(|end| *end <= ROOM && *end >= self.data + ETHERNET_HEADER);
+        if let (Some(end), Some(region)) = (end, memory.get_mut(self.region)) {
+            if let Some(new) = region.bytes.get_mut(self.end..end) {
+                new.fill(0);
+            }
+            self.end = end;
+        }
+        self.renew(memory, "bpf_xdp_adjust_tail has moved the packet's end");
+        end.map(|_| ()).ok_or(Errno(libc::EINVAL))
+    }
+
+    /// Moves the start of the metadata (`bpf_xdp_adjust_meta`).
+    pub(super) fn adjust_meta(&mut self, memory: &mut Memory, by: i32) -> Result<(), Errno> {
+        let meta = moved(self.meta, by).filter(|meta| *meta >= FRAME && *meta <= self.data).ok_or(Errno(libc::EINVAL));
+        let meta = meta.and_then(|meta| {
+            let length = self.data - meta;
+            if length.is_multiple_of(4) && length <= MOST_METADATA { Ok(meta) } else { Err(Errno(libc::EACCES)) }
+        });
+        if let Ok(meta) = meta {
+            self.meta = meta;
+        }
+        self.renew(memory, "bpf_xdp_adjust_meta has moved what is before the packet");
+        meta.map(|_| ())
+    }
+
+    /// Gives the packet new addresses.
+    fn renew(&mut self, memory: &mut Memory, why: &'static str) {
+        if let Some(mut region) = memory.remove(self.region, why) {
+            region.visible = self.meta..self.end;
+            self.region = memory.add(region);
+        }
+    }
+
+    /// Takes the packet out of memory.
+    pub(super) fn remove(&self, memory: &mut Memory) {
+        memory.remove(self.region, "the run has ended");
+    }
+}
+
+fn moved(offset: usize, by: i32) -> Option<usize> {
+    offset.checked_add_signed(isize::try_from(by).ok()?)
+}
