@@ -6,16 +6,12 @@ use eshkol_runtime::aya::maps::{Map, MapData};
 use eshkol_runtime::aya::programs::Xdp;
 use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
+use crate::runner::{Outcome, Runner};
+
 /// A loaded XDP program with its maps.
 pub(crate) struct Loaded {
     ebpf: Ebpf,
     program: String,
-}
-
-/// What a run gives.
-pub(crate) struct Outcome {
-    pub(crate) verdict: u32,
-    pub(crate) packet: Vec<u8>,
 }
 
 impl Loaded {
@@ -30,57 +26,6 @@ impl Loaded {
             .map_err(|error| chain(&error))?;
         xdp.load().map_err(|error| chain(&error))?;
         Ok(Self { ebpf, program: program.to_owned() })
-    }
-
-    /// Runs it on a packet.
-    pub(crate) fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
-        let program = self.ebpf.program(&self.program).and_then(|program| program.fd().ok());
-        let program = program.ok_or("the program is gone")?.as_fd().as_raw_fd();
-        let mut output = vec![0; packet.len() + 512];
-        let mut attributes = TestRun {
-            program: program.cast_unsigned(),
-            verdict: 0,
-            input_size: length(packet),
-            output_size: length(&output),
-            input: address(packet),
-            output: output.as_mut_ptr().expose_provenance() as u64,
-            repeat: 1,
-            duration: 0,
-        };
-        // SAFETY: both addresses are of live buffers of the sizes given; `output` is ours alone.
-        unsafe { bpf(10, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
-        output.truncate(attributes.output_size as usize);
-        Ok(Outcome { verdict: attributes.verdict, packet: output })
-    }
-
-    /// The bytes of an entry of a map.
-    pub(crate) fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
-        // More than enough for a value on every CPU.
-        let mut value = vec![0; size.next_multiple_of(8) * 1024];
-        let mut attributes = Element {
-            map: self.map(map)?,
-            padding: 0,
-            key: address(key),
-            value: value.as_mut_ptr().expose_provenance() as u64,
-            flags: 0,
-        };
-        // SAFETY: both addresses are of live buffers, the value's larger than any map's; it is ours alone.
-        match unsafe { bpf(1, &mut attributes) } {
-            Ok(()) => {
-                value.truncate(size);
-                Ok(Some(value))
-            }
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-            Err(error) => Err(format!("looking up in `{map}`: {error}")),
-        }
-    }
-
-    /// Puts an entry into a map.
-    pub(crate) fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String> {
-        let mut attributes =
-            Element { map: self.map(map)?, padding: 0, key: address(key), value: address(value), flags: 0 };
-        // SAFETY: both addresses are of live buffers of the sizes of the map's keys and values, which the case knows.
-        unsafe { bpf(2, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
     }
 
     fn map(&self, name: &str) -> Result<u32, String> {
@@ -101,6 +46,56 @@ impl Loaded {
             other => return Err(format!("cases can't look into {other:?}")),
         };
         Ok(data.fd().as_fd().as_raw_fd().cast_unsigned())
+    }
+}
+
+impl Runner for Loaded {
+    fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
+        let program = self.ebpf.program(&self.program).and_then(|program| program.fd().ok());
+        let program = program.ok_or("the program is gone")?.as_fd().as_raw_fd();
+        let mut output = vec![0; packet.len() + 512];
+        let mut attributes = TestRun {
+            program: program.cast_unsigned(),
+            verdict: 0,
+            input_size: length(packet),
+            output_size: length(&output),
+            input: address(packet),
+            output: output.as_mut_ptr().expose_provenance() as u64,
+            repeat: 1,
+            duration: 0,
+        };
+        // SAFETY: both addresses are of live buffers of the sizes given; `output` is ours alone.
+        unsafe { bpf(10, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
+        output.truncate(attributes.output_size as usize);
+        Ok(Outcome { verdict: attributes.verdict, packet: output })
+    }
+
+    fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
+        // More than enough for a value on every CPU.
+        let mut value = vec![0; size.next_multiple_of(8) * 1024];
+        let mut attributes = Element {
+            map: self.map(map)?,
+            padding: 0,
+            key: address(key),
+            value: value.as_mut_ptr().expose_provenance() as u64,
+            flags: 0,
+        };
+        // SAFETY: both addresses are of live buffers, the value's larger than any map's; it is ours alone.
+        match unsafe { bpf(1, &mut attributes) } {
+            Ok(()) => {
+                value.truncate(size);
+                Ok(Some(value))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(error) => Err(format!("looking up in `{map}`: {error}")),
+        }
+    }
+
+    fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let mut attributes =
+            Element { map: self.map(map)?, padding: 0, key: address(key), value: address(value), flags: 0 };
+        // SAFETY: both addresses are of live buffers of the sizes of the map's keys and values, which the case knows.
+        unsafe { bpf(2, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
     }
 }
 

@@ -13,6 +13,8 @@ use eshkol_test_support::{Privilege, require_root};
 use crate::case::{self, Case, Compiled, GIVEN, RESULT, Run, SMALL_PACKET};
 use crate::kernel::Loaded;
 use crate::packet;
+use crate::runner::{Outcome, Runner};
+use crate::simulator::Simulated;
 
 /// The kernels that cases are compiled for: one for each instruction set.
 const KERNELS: [&str; 3] = ["4.18", "5.10", "6.12"];
@@ -69,11 +71,11 @@ fn drawn(compiled: &Compiled) -> String {
 
 #[test]
 fn every_case_gives_what_it_says() {
-    let run = require_root() == Privilege::Granted;
+    let in_kernel = require_root() == Privilege::Granted;
     check_all(|case| {
         for kernel in kernels(case) {
             for optimisation in [Optimisation::None, Optimisation::Full] {
-                check(case, kernel, optimisation, run)
+                check(case, kernel, optimisation, in_kernel)
                     .map_err(|failure| format!("for {kernel}, optimisation {optimisation:?}: {failure}"))?;
             }
         }
@@ -81,26 +83,38 @@ fn every_case_gives_what_it_says() {
     });
 }
 
-fn check(case: &Case, kernel: &str, optimisation: Optimisation, run: bool) -> Result<(), String> {
+fn check(case: &Case, kernel: &str, optimisation: Optimisation, in_kernel: bool) -> Result<(), String> {
     let compiled = case::compile_text("pass", &case.name, &case.unit(kernel), options(optimisation));
     let unlike = compiled.unlike(&case.messages);
     if !unlike.is_empty() {
         return Err(format!("{}\n{}", unlike.join("\n"), drawn(&compiled)));
     }
     let Some(output) = &compiled.compilation.output else { return Err("nothing comes out".to_owned()) };
-    if !run {
+    let program = output.programs.first().ok_or("there is no program")?;
+    let simulated = Simulated::load(&output.object, &program.name)
+        .and_then(|simulated| check_runs(case, &simulated))
+        .map_err(|failure| format!("in the simulator: {failure}\n{}", disassemble(program)))?;
+    if !in_kernel {
         return Ok(());
     }
-    let program = output.programs.first().ok_or("there is no program")?;
     let loaded = Loaded::load(&output.object, &program.name)
         .map_err(|error| format!("the kernel refuses it: {}\n{}", ends(&error), disassemble(program)))?;
+    let outcomes = check_runs(case, &loaded).map_err(|failure| format!("in the kernel: {failure}"))?;
+    if outcomes == simulated {
+        Ok(())
+    } else {
+        Err(format!("the kernel gives {outcomes:02x?}, the simulator {simulated:02x?}"))
+    }
+}
+
+/// Does all runs of a case, and gives what came out of each.
+fn check_runs(case: &Case, runner: &dyn Runner) -> Result<Vec<Outcome>, String> {
     for entry in &case.fill {
-        loaded.update(&entry.map, &entry.key, entry.value.as_deref().unwrap_or_default())?;
+        runner.update(&entry.map, &entry.key, entry.value.as_deref().unwrap_or_default())?;
     }
-    for (number, run) in (1..).zip(&case.runs) {
-        check_run(case, &loaded, run).map_err(|failure| format!("run {number}: {failure}"))?;
-    }
-    Ok(())
+    let runs = (1..).zip(&case.runs);
+    runs.map(|(number, run)| check_run(case, runner, run).map_err(|failure| format!("run {number}: {failure}")))
+        .collect()
 }
 
 /// The first and the last lines of a long text.
@@ -116,11 +130,11 @@ fn ends(text: &str) -> String {
     }
 }
 
-fn check_run(case: &Case, loaded: &Loaded, run: &Run) -> Result<(), String> {
+fn check_run(case: &Case, runner: &dyn Runner, run: &Run) -> Result<Outcome, String> {
     for (index, (_, bits)) in (0_u32..).zip(&run.given) {
-        loaded.update(GIVEN, &index.to_ne_bytes(), &bits.to_ne_bytes())?;
+        runner.update(GIVEN, &index.to_ne_bytes(), &bits.to_ne_bytes())?;
     }
-    let outcome = loaded.run(&packet::build(run.packet.as_deref().unwrap_or(SMALL_PACKET)))?;
+    let outcome = runner.run(&packet::build(run.packet.as_deref().unwrap_or(SMALL_PACKET)))?;
     let verdict = match outcome.verdict {
         0 => "xdp-aborted",
         1 => "xdp-drop",
@@ -135,7 +149,7 @@ fn check_run(case: &Case, loaded: &Loaded, run: &Run) -> Result<(), String> {
     }
     if let Some(expected) = run.returns {
         let size = if case.gives_boolean() { 1 } else { 8 };
-        let bytes = loaded.lookup(RESULT, &[0; 4], size)?.ok_or("the result is not there")?;
+        let bytes = runner.lookup(RESULT, &[0; 4], size)?.ok_or("the result is not there")?;
         let given = match <[u8; 8]>::try_from(bytes.as_slice()) {
             Ok(word) => u64::from_ne_bytes(word),
             Err(_) => bytes[0].into(),
@@ -155,7 +169,7 @@ fn check_run(case: &Case, loaded: &Loaded, run: &Run) -> Result<(), String> {
     }
     for entry in &run.maps {
         let size = entry.value.as_ref().map_or(8, Vec::len);
-        let given = loaded.lookup(&entry.map, &entry.key, size)?;
+        let given = runner.lookup(&entry.map, &entry.key, size)?;
         if given != entry.value {
             return Err(format!(
                 "`{}` has {given:02x?} at {:02x?}, and not {:02x?}",
@@ -163,7 +177,7 @@ fn check_run(case: &Case, loaded: &Loaded, run: &Run) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    Ok(outcome)
 }
 
 #[test]

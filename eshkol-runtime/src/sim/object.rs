@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::os::fd::RawFd;
 
-use aya_obj::generated::bpf_map_type;
 use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 
 use super::instruction::{Instruction, decode};
 use super::lines::{Lines, Texts};
 use super::map::Definition;
 use super::violation::SimulatorError;
+use crate::sys::kind;
 
 /// What an object holds.
 #[derive(Debug)]
@@ -72,9 +72,9 @@ pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, Simu
         let changed = changes.max_entries.iter().rev().find(|(symbol, _)| symbol == name);
         let definition = Definition {
             name: name.clone(),
-            kind: if is_data { bpf_map_type::BPF_MAP_TYPE_ARRAY as u32 } else { map.map_type() },
+            kind: if is_data { kind::ARRAY } else { map.map_type() },
             key_size: map.key_size() as usize,
-            value_size: map.value_size() as usize,
+            value_size: value_size(map.map_type(), map.value_size() as usize),
             max_entries: changed.map_or(map.max_entries(), |(_, entries)| *entries),
             flags: map.map_flags(),
             constant: section == EbpfSectionKind::Rodata,
@@ -100,6 +100,14 @@ pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, Simu
     }
     programs.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(Contents { programs, maps })
+}
+
+/// Bytes of a value of a map. Where a packet can be redirected to, loaders make room for a program to run there (`struct bpf_devmap_val`,
+/// `struct bpf_cpumap_val`).
+fn value_size(map_kind: u32, declared: usize) -> usize {
+    const WITH_PROGRAM: usize = 8;
+    let redirects = [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP].contains(&map_kind);
+    if redirects { declared.max(WITH_PROGRAM) } else { declared }
 }
 
 /// A program of nothing but instructions.
