@@ -27,7 +27,7 @@ impl Frame {
         let mut used: Arena<Slot, bool> = function.slots.ids().map(|_| false).collect();
         for block in cfg.reverse_post_order() {
             for inst in &function.blocks.at(*block).insts {
-                if let Op::SlotAddress(slot) = function.insts.at(*inst).op {
+                if let Op::SlotAddress(slot) | Op::HiddenZero(slot) = function.insts.at(*inst).op {
                     *used.at_mut(slot) = true;
                 }
             }

@@ -166,6 +166,17 @@ pub struct Loop {
     pub trips: u64,
     /// The body was found small and `trips` few: write it out `trips` times.
     pub unroll: bool,
+    /// Numbers that are carried from round to round, and that the kernel's verifier must not know.
+    pub forgotten: Vec<Forgotten>,
+}
+
+/// A number that the kernel's verifier must not know where a round begins.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Forgotten {
+    /// The variable.
+    pub local: LocalId,
+    /// How many low bits it has; the verifier is to know that the others are zero.
+    pub bits: u32,
 }
 
 /// The type of a run-time value, and so how lowering holds it.

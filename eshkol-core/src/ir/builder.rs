@@ -345,6 +345,16 @@ impl FunctionBuilder {
         self.append_value(Op::SlotAddress(slot), ValueType::Stack, span)
     }
 
+    /// A zero that the verifier does not know.
+    pub fn hidden_zero(&mut self, slot: Slot, span: Span) -> Value {
+        self.append_value(Op::HiddenZero(slot), ValueType::Int, span)
+    }
+
+    /// A number, and the verifier does not know which; `zero` is a [`Self::hidden_zero`].
+    pub fn hide(&mut self, value: Value, zero: Value, span: Span) -> Value {
+        self.append_value(Op::Hide { value, zero }, ValueType::Int, span)
+    }
+
     /// A map.
     pub fn map(&mut self, map: MapId, span: Span) -> Value {
         self.append_value(Op::Map(map), ValueType::Map, span)

@@ -147,6 +147,11 @@ impl Checker<'_> {
             Op::Const(0) if result.is_some() => Ok(()),
             Op::Const(_) => gives(ValueType::Int),
             Op::Binary(op, width, lhs, rhs) => self.sum(*op, *width, *lhs, *rhs).and_then(gives),
+            Op::Hide { value, zero } => {
+                number(*value)?;
+                number(*zero)?;
+                gives(ValueType::Int)
+            }
             Op::Unary(_, value) => number(*value).and_then(|()| gives(ValueType::Int)),
             Op::Load { size, signed, base, offset } => {
                 self.access(*size, *base, *offset)?;
@@ -171,8 +176,11 @@ impl Checker<'_> {
                 number(*value)?;
                 gives(ValueType::Int)
             }
-            Op::SlotAddress(slot) if self.function.slots.get(*slot).is_none() => Err(format!("there is no {slot}")),
+            Op::SlotAddress(slot) | Op::HiddenZero(slot) if self.function.slots.get(*slot).is_none() => {
+                Err(format!("there is no {slot}"))
+            }
             Op::SlotAddress(_) => gives(ValueType::Stack),
+            Op::HiddenZero(_) => gives(ValueType::Int),
             Op::Map(_) => gives(ValueType::Map),
             Op::FunctionAddress(_) => gives(ValueType::Function),
             Op::GlobalAddress { .. } => gives(ValueType::Global),

@@ -186,6 +186,11 @@ pub enum Op {
     CompareExchange { size: MemorySize, base: Value, offset: i32, expected: Value, value: Value },
     /// The address of a stack slot.
     SlotAddress(Slot),
+    /// The number 0, of which the kernel's verifier can't know that it is: read from a slot of at least 4 bytes, aligned to 8,
+    /// that nothing else uses.
+    HiddenZero(Slot),
+    /// The same number, of which the verifier knows nothing: `zero` is a [`Self::HiddenZero`].
+    Hide { value: Value, zero: Value },
     /// A map, as helpers take it.
     Map(MapId),
     /// A function of the unit, as helpers that call it take it.

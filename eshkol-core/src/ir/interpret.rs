@@ -151,6 +151,8 @@ impl Machine<'_> {
                 old
             }
             Op::SlotAddress(slot) => STACK + 0x1000 * slot.index() as u64,
+            Op::HiddenZero(_) => 0,
+            Op::Hide { value, .. } => self.get(*value),
             Op::Map(map) => MAPS + map.index() as u64,
             Op::FunctionAddress(function) => MAPS + 0x1000 + function.index() as u64,
             Op::GlobalAddress { section, offset } => {

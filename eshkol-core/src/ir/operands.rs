@@ -8,11 +8,13 @@ impl Op {
         match self {
             Self::Const(_)
             | Self::SlotAddress(_)
+            | Self::HiddenZero(_)
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => {}
             Self::Unary(_, value) | Self::Load { base: value, .. } => visit(*value),
             Self::Binary(_, _, first, second)
+            | Self::Hide { value: first, zero: second }
             | Self::Store { base: first, value: second, .. }
             | Self::Atomic { base: first, value: second, .. } => {
                 visit(*first);
@@ -34,11 +36,13 @@ impl Op {
         match self {
             Self::Const(_)
             | Self::SlotAddress(_)
+            | Self::HiddenZero(_)
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => {}
             Self::Unary(_, value) | Self::Load { base: value, .. } => visit(value),
             Self::Binary(_, _, first, second)
+            | Self::Hide { value: first, zero: second }
             | Self::Store { base: first, value: second, .. }
             | Self::Atomic { base: first, value: second, .. } => {
                 visit(first);
@@ -61,7 +65,9 @@ impl Op {
             Self::Const(_)
             | Self::Binary(..)
             | Self::Unary(..)
+            | Self::Hide { .. }
             | Self::SlotAddress(_)
+            | Self::HiddenZero(_)
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => true,

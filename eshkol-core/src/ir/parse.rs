@@ -279,6 +279,11 @@ impl Parser {
         match word {
             "const" => Ok(Op::Const(words.number()?)),
             "slot" => Ok(Op::SlotAddress(Slot::new(words.id("s")? as usize))),
+            "hide" => {
+                let (value, zero) = self.two_values(words)?;
+                Ok(Op::Hide { value, zero })
+            }
+            "hidden-zero" => Ok(Op::HiddenZero(Slot::new(words.id("s")? as usize))),
             "map" => Ok(Op::Map(Id::new(words.id("map")? as usize))),
             "function" => Ok(Op::FunctionAddress(Id::new(words.id("fn")? as usize))),
             "global" => {

@@ -135,6 +135,8 @@ impl fmt::Display for Op {
                 write!(f, "compare-exchange.{} {address}, {expected}, {value}", name(SIZES, *size))
             }
             Self::SlotAddress(slot) => write!(f, "slot {slot}"),
+            Self::Hide { value, zero } => write!(f, "hide {value}, {zero}"),
+            Self::HiddenZero(slot) => write!(f, "hidden-zero {slot}"),
             Self::Map(map) => write!(f, "map {map}"),
             Self::FunctionAddress(function) => write!(f, "function {function}"),
             Self::GlobalAddress { section, offset } => write!(f, "global {section} + {offset}"),

@@ -10,7 +10,7 @@ use crate::arena::{Arena, Id as _};
 use crate::bindings::symbol;
 use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, Region, Type, Unit};
 use crate::compile::Endianness;
-use crate::ir::{Block, Condition, Function, FunctionBuilder, Value, ValueType, Variable};
+use crate::ir::{Block, Condition, Function, FunctionBuilder, Slot, Value, ValueType, Variable};
 use crate::source::Span;
 
 /// The words of a value: none, one, or several.
@@ -25,6 +25,9 @@ pub(super) struct FunctionLowering<'u> {
     pub(super) loops: Arena<LoopId, Option<ActiveLoop>>,
     pub(super) allocations: Allocations,
     pub(super) spills: SpillSlots,
+    /// In a loop that makes the verifier forget numbers: a zero that it does not know, and where that comes from.
+    pub(super) hidden_zero: Option<Value>,
+    pub(super) hidden_zero_slot: Option<Slot>,
     source: &'u typed::Function,
     /// Whether a parameter refers to a caller's stack.
     has_callers_stack: bool,
@@ -72,6 +75,8 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
         loops: source.loops.ids().map(|_| None).collect(),
         allocations: Allocations::default(),
         spills: SpillSlots::default(),
+        hidden_zero: None,
+        hidden_zero_slot: None,
         source,
         has_callers_stack: source.parameters.iter().any(|parameter| {
             let ty = source.locals.get(*parameter).map(|local| &local.ty);

@@ -2,8 +2,8 @@
 
 use super::function::{Destination, FunctionLowering, Words};
 use super::stack::refers_to_stack;
-use crate::check::typed::{Expr, LocalId, Loop, LoopId, Type};
-use crate::ir::{Block, ValueType, Variable};
+use crate::check::typed::{Expr, Forgotten, LocalId, Loop, LoopId, Type};
+use crate::ir::{ArithmeticOp, Block, Value, ValueType, Variable};
 use crate::source::Span;
 
 /// A loop whose body is being lowered.
@@ -15,6 +15,10 @@ pub(super) enum ActiveLoop {
         header: Block,
         /// What the words of the loop's variables are.
         types: Vec<ValueType>,
+        /// The loop's variables.
+        locals: Vec<(LocalId, Vec<ValueType>)>,
+        /// What the verifier is to forget where a round begins.
+        forgotten: Vec<Forgotten>,
     },
     /// The next round is the next copy of the body.
     Unrolled {
@@ -49,19 +53,24 @@ impl FunctionLowering<'_> {
             self.allocations.hold();
         }
         match self.loop_facts(id) {
-            Some(Loop { unroll: true, trips }) => self.unroll(id, &locals, words, trips, body, destination, span),
-            _ => self.turn(id, &locals, &words, body, destination, span),
+            Some(Loop { unroll: true, trips, .. }) => self.unroll(id, &locals, words, trips, body, destination, span),
+            facts => {
+                let forgotten = facts.map(|facts| facts.forgotten).unwrap_or_default();
+                self.turn(id, &locals, &words, forgotten, body, destination, span);
+            }
         }
         if holds {
             self.allocations.let_go();
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a loop has that many parts")]
     fn turn(
         &mut self,
         id: LoopId,
         locals: &[(LocalId, Vec<ValueType>)],
         initial: &Words,
+        forgotten: Vec<Forgotten>,
         body: &Expr,
         destination: Destination,
         span: Span,
@@ -69,13 +78,58 @@ impl FunctionLowering<'_> {
         let header = self.builder.create_block();
         let types: Vec<ValueType> = locals.iter().flat_map(|(_, types)| types.iter().copied()).collect();
         let params: Words = types.iter().map(|ty| self.builder.append_param(header, *ty)).collect();
+        let outer_zero = self.hidden_zero;
+        if !forgotten.is_empty() && outer_zero.is_none() && !self.is_unreachable() {
+            let slot = self.hidden_zero_slot();
+            self.hidden_zero = Some(self.builder.hidden_zero(slot, span));
+        }
         self.jump(header, initial, span);
         self.enter(header);
         self.bind_variables(locals, params);
-        let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types }));
+        let locals = locals.to_vec();
+        let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types, locals, forgotten }));
         self.deliver(body, destination);
         self.set_loop(id, outer);
+        self.hidden_zero = outer_zero;
         self.builder.seal_block(header);
+    }
+
+    /// Makes the verifier forget numbers before a next round begins: in the words for the loop's variables, and in outer variables.
+    fn forget(&mut self, forgotten: &[Forgotten], locals: &[(LocalId, Vec<ValueType>)], words: &mut Words, span: Span) {
+        let Some(zero) = self.hidden_zero.filter(|_| !self.is_unreachable()) else { return };
+        for Forgotten { local, bits } in forgotten {
+            let mut before = 0;
+            let position = locals.iter().find_map(|(other, types)| {
+                let position = before;
+                before += types.len();
+                (other == local).then_some(position)
+            });
+            match position {
+                Some(position) => {
+                    if let Some(word) = words.get_mut(position) {
+                        *word = self.hide(*word, *bits, zero, span);
+                    }
+                }
+                None => {
+                    if let [word] = *self.read_local(*local, span) {
+                        let word = self.hide(word, *bits, zero, span);
+                        self.set_local(*local, vec![word]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same number, of which the verifier knows only how many bits it has.
+    fn hide(&mut self, word: Value, bits: u32, zero: Value, span: Span) -> Value {
+        let hidden = self.builder.hide(word, zero, span);
+        match u64::MAX.checked_shr(64_u32.saturating_sub(bits)) {
+            Some(mask) if mask != u64::MAX => {
+                let mask = self.constant(mask, span);
+                self.builder.binary(ArithmeticOp::And, hidden, mask, span)
+            }
+            _ => hidden,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a loop has that many parts")]
@@ -137,9 +191,10 @@ impl FunctionLowering<'_> {
             return;
         }
         match self.loops.get(id).cloned().flatten() {
-            Some(ActiveLoop::Back { header, types }) => {
+            Some(ActiveLoop::Back { header, types, locals, forgotten }) => {
                 let mut given = Words::new();
                 self.extend_words(&mut given, words, &types, span);
+                self.forget(&forgotten, &locals, &mut given, span);
                 self.jump(header, &given, span);
             }
             Some(ActiveLoop::Unrolled { next, variables, mut rounds }) => {

@@ -86,6 +86,13 @@ impl FunctionLowering<'_> {
         self.spills.slots.iter_mut().for_each(|(_, _, taken)| *taken = false);
     }
 
+    /// The slot that [`crate::ir::Op::HiddenZero`] reads.
+    pub(super) fn hidden_zero_slot(&mut self) -> Slot {
+        let slot = self.hidden_zero_slot.unwrap_or_else(|| self.builder.create_slot(8, 8));
+        self.hidden_zero_slot = Some(slot);
+        slot
+    }
+
     /// Frees the memory that was made since a mark, where a value of this type can't refer to it.
     pub(super) fn release(&mut self, mark: usize, ty: &Type) {
         if self.allocations.holds == 0 && *ty != Type::Never && !refers_to_stack(ty) {

@@ -262,6 +262,11 @@ impl Generator {
             let op = self.of(&UNARIES);
             value = self.b.unary(op, value, self.span);
         }
+        if self.below(8) == 0 {
+            let slot = self.b.create_slot(8, 8);
+            let zero = self.b.hidden_zero(slot, self.span);
+            value = self.b.hide(value, zero, self.span);
+        }
         let mask = CONSTANTS[self.below(CONSTANTS.len())] | 1 << self.below(17);
         let bits = self.b.binary_constant(ArithmeticOp::And, value, mask, self.span);
         let number = match self.below(3) {

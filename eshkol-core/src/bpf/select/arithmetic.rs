@@ -306,7 +306,7 @@ impl Selector<'_> {
     }
 
     /// An instruction that changes its one register.
-    fn in_place(&mut self, instruction: Instruction, wanted: VReg, value: VReg) {
+    pub(super) fn in_place(&mut self, instruction: Instruction, wanted: VReg, value: VReg) {
         let operands = vec![Operand::reg_reuse_def(wanted, 1), Operand::reg_use(value)];
         self.plain(instruction, Some(0), None, operands);
     }

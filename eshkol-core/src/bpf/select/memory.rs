@@ -7,9 +7,10 @@ use regalloc2::{Operand, VReg};
 use super::Selector;
 use super::arithmetic::low_word;
 use crate::bpf::code::Instruction;
-use crate::bpf::instruction::{FRAME_POINTER, atomic};
+use crate::bpf::instruction::{FRAME_POINTER, alu, atomic, class};
 use crate::bpf::machine::physical;
-use crate::ir::{ArithmeticOp, AtomicOp, Cfg, Function, MemorySize, Op, Value, ValueType, Width};
+use crate::compile::Endianness;
+use crate::ir::{ArithmeticOp, AtomicOp, Cfg, Function, MemorySize, Op, Slot, Value, ValueType, Width};
 use crate::kernel::IsaVersion;
 
 /// A register and the offset that an access adds to it.
@@ -129,6 +130,22 @@ impl Selector<'_> {
                 self.plain(instruction, destination, None, operands);
             }
         }
+    }
+
+    /// A number that is zero, made so that no version of the verifier knows it: of stack memory in which only a part of an
+    /// aligned word was written, it knows that there are bytes, and not which. Negated, none of the 64 bits is known.
+    pub(super) fn hidden_zero(&mut self, slot: Slot, wanted: VReg) {
+        let offset = i16::try_from(self.frame.slot(slot)).unwrap_or(i16::MIN).saturating_add(2);
+        // The upper half of a 1.
+        let upper = match self.endianness {
+            Endianness::Little => offset.saturating_add(1),
+            Endianness::Big => offset,
+        };
+        self.plain(Instruction::store_immediate(MemorySize::B2, FRAME_POINTER, offset, 1), None, None, Vec::new());
+        let loaded = self.new_register();
+        let load = Instruction::load(MemorySize::B1, 0, FRAME_POINTER, upper);
+        self.plain(load, Some(0), None, vec![Operand::reg_def(loaded)]);
+        self.in_place(Instruction::alu_immediate(class::ALU64, alu::NEG, 0, 0), wanted, loaded);
     }
 
     pub(super) fn atomic(

@@ -28,7 +28,7 @@ use super::machine::{
 };
 use crate::arena::Arena;
 use crate::compile::Endianness;
-use crate::ir::{Block, Cfg, Function, Inst, Op, Value};
+use crate::ir::{ArithmeticOp, Block, Cfg, Function, Inst, Op, Value, Width};
 use crate::kernel::IsaVersion;
 use crate::source::Span;
 
@@ -219,6 +219,14 @@ impl Selector<'_> {
         match op {
             // Made where they are used; the value itself never gets a register.
             Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. } => {}
+            Op::Hide { value, zero } => {
+                let Some(wanted) = wanted else { return };
+                self.binary(ArithmeticOp::Xor, Width::W64, *value, *zero, wanted);
+            }
+            Op::HiddenZero(slot) => {
+                let Some(wanted) = wanted else { return };
+                self.hidden_zero(*slot, wanted);
+            }
             Op::Binary(operation, width, lhs, rhs) => {
                 let Some(wanted) = wanted else { return };
                 self.binary(*operation, *width, *lhs, *rhs, wanted);

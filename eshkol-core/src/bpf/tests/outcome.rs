@@ -156,6 +156,8 @@ impl Run<'_> {
             Op::Binary(op, width, lhs, rhs) => evaluate::binary(*op, *width, get(lhs), get(rhs)),
             Op::Unary(op, value) => evaluate::unary(*op, get(value), self.endianness),
             Op::SlotAddress(slot) => SLOTS + 0x1000 * slot.index() as u64,
+            Op::HiddenZero(_) => 0,
+            Op::Hide { value, .. } => get(value),
             Op::Load { size, signed, base, offset } => {
                 let loaded = self.load(*size, at(base, offset));
                 if *signed { evaluate::sign_extend(loaded, size.bytes() * 8) } else { loaded }

@@ -14,6 +14,33 @@ fn computed(isa: IsaVersion, operations: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_is_hidden_shares_nothing_with_what_hides_it() {
+    let text = "
+        slot s0 size 8 align 8
+        b0(v0):
+          v1 = hidden-zero s0
+          v2 = hide v0, v1
+          v3 = const 0
+          v4 = hide v3, v1
+          v5 = add v2, v4
+          return v5";
+    // A zero to be hidden is not a copy of the hidden zero: what the verifier learns of one copy it believes of the other.
+    let expected = [
+        "*(u16 *)(r10 - 6) = 1",
+        "r3 = *(u8 *)(r10 - 5)",
+        "r3 = -r3",
+        "r1 ^= r3",
+        "r3 ^= 0",
+        "r0 = r1",
+        "r0 += r3",
+        "exit",
+    ];
+    assert_eq!(selected(V3, text), expected);
+    let big = lines(&code(V3, Endianness::Big, text));
+    assert_eq!(big.get(1).map(String::as_str), Some("r3 = *(u8 *)(r10 - 6)"));
+}
+
+#[test]
 fn a_counter() {
     let text = "
         slot s0 size 4 align 4

@@ -5,9 +5,11 @@
 //! so what is proven with them is.
 
 mod bound;
+mod forget;
 mod form;
 
 use bound::{Counted, Counter, found_counters};
+use forget::{Carried, forget_outer, forgotten_range};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
 
 use super::checker::{Checker, Position};
@@ -98,15 +100,17 @@ impl Checker<'_> {
         let mut counters = self.declared_counters(&spec);
         let mut rounds: Option<Vec<Round>> = None;
         let mut pass = 0;
+        let mut carried: Vec<Carried> = Vec::new();
         loop {
             let last = pass >= 2;
             self.flow = self.loop_entry(&entry, rounds.as_deref());
+            forget_outer(&mut self.flow, &carried);
             if rounds.is_some() {
                 self.bound_outer_counters(&counters);
             }
-            let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false });
+            let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false, forgotten: Vec::new() });
             let inside = self.function.locals.len();
-            let locals = self.bind_loop_variables(&spec, &types, &counters, rounds.as_deref());
+            let locals = self.bind_loop_variables(&spec, &types, &counters, &carried, rounds.as_deref());
             let active = ActiveLoop {
                 id,
                 lambda: spec.lambda,
@@ -130,13 +134,22 @@ impl Checker<'_> {
                 counters.retain(|counter| matches!(counter.what, Counted::Outer(_)));
                 continue;
             }
-            if last {
-                return self.finish_loop(&spec, id, &locals, &types, &done, value, position);
+            let is_clean = self.diagnostics.len() == messages;
+            if last && (is_clean || carried.is_empty()) {
+                return self.finish_loop(&spec, id, &locals, &types, &done, &carried, value, position);
             }
-            counters = found_counters(&spec, &done);
-            rounds = Some(done.rounds);
+            if last {
+                // The body needs to know more.
+                carried.clear();
+            } else {
+                if pass == 1 {
+                    carried = self.to_forget(&spec, &types, &done, &value);
+                }
+                counters = found_counters(&spec, &done);
+                rounds = Some(done.rounds);
+                pass += 1;
+            }
             self.undo(messages, &function, pending);
-            pass += 1;
         }
     }
 
@@ -175,6 +188,7 @@ impl Checker<'_> {
         spec: &LoopSpec,
         types: &[Type],
         counters: &[Counter],
+        carried: &[Carried],
         rounds: Option<&[Round]>,
     ) -> Vec<LocalId> {
         let mut locals = Vec::new();
@@ -200,6 +214,8 @@ impl Checker<'_> {
                     _ => {}
                 }
             }
+            let forgotten = forgotten_range(carried, index);
+            range = forgotten.unwrap_or(range);
             let epoch = init.epoch.map(|epoch| {
                 let stale = rounds.is_some_and(|rounds| {
                     rounds
@@ -208,8 +224,10 @@ impl Checker<'_> {
                 });
                 if stale || epoch != self.flow.epoch { epoch } else { self.flow.epoch }
             });
-            let opaque = rounds
-                .is_some_and(|rounds| rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque)));
+            let opaque = forgotten.is_none()
+                && rounds.is_some_and(|rounds| {
+                    rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque))
+                });
             let expr = typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit);
             let run = Run { expr, range, literal: false, epoch, opaque };
             locals.push(self.new_local(name, &run, false));
@@ -250,6 +268,7 @@ impl Checker<'_> {
         locals: &[LocalId],
         types: &[Type],
         done: &ActiveLoop,
+        carried: &[Carried],
         value: Value,
         position: Position,
     ) -> Value {
@@ -272,7 +291,8 @@ impl Checker<'_> {
             );
             return Value::Error(span);
         }
-        *self.function.loops.at_mut(id) = typed::Loop { trips, unroll: small || must };
+        *self.function.loops.at_mut(id) =
+            typed::Loop { trips, unroll: small || must, forgotten: Self::forgotten(carried, locals) };
         let mut variables = Vec::new();
         for (((_, init), local), ty) in spec.variables.iter().zip(locals).zip(types) {
             let expr = if init.expr.ty == *ty { Some(init.expr.clone()) } else { self.assign_to(*local, init.clone()) };

@@ -1,0 +1,174 @@
+//! What the kernel's verifier is made to forget from round to round.
+//!
+//! The verifier goes through a loop round by round, along every way through the body. Where two ways come to the start of the
+//! same round with different numbers in a variable that a test depends on, it follows both from there on; so a body with two
+//! ways can make it follow 2ⁿ ways through n rounds:
+//!
+//! ```scheme
+//! (let loop ((i 0) (n start))
+//!   (if (and (< i 200) (not (= n 1)))
+//!       (loop (+ i 1) (if (even? n) (quotient n 2) (+ 1 (* 3 n))))
+//!       i))
+//! ```
+//!
+//! Where it knows nothing of the number, all ways look the same, and one is enough. So the numbers that such a loop carries
+//! along, other than those that count its rounds, are hidden from it where a next round begins ([`typed::Forgotten`]), and here
+//! no more is known of them than that they have so many bits. Where the body needs to know more, it is let be.
+
+use super::super::parts::parts;
+use super::super::range::Range;
+use super::super::typed::{Expr, ExprKind as Typed, Forgotten, LocalId, LoopId, Type};
+use super::super::types::DataType;
+use super::super::value::{Run, Value, scalar_int};
+use super::super::{checker::Checker, flow::Flow};
+use super::bound::{Counted, Counter, found_counters};
+use super::{ActiveLoop, LoopSpec};
+use crate::arena::Id as _;
+use std::collections::BTreeSet;
+
+/// A variable of which the verifier keeps so many low bits, and the range that it knows then.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Carried {
+    pub(super) what: Counted,
+    bits: u32,
+    range: Option<Range>,
+}
+
+impl Carried {
+    fn new(what: Counted, ty: &Type, range: Range) -> Option<Self> {
+        let Type::Scalar(data) = ty else { return None };
+        if *data == DataType::Bool {
+            return Some(Self { what, bits: 1, range: None });
+        }
+        let int = scalar_int(data)?;
+        let (bits, known) = if range.low < 0 {
+            // A narrower one would have to be sign-extended.
+            (64, Range::of(int))
+        } else {
+            let bits = (128 - range.high.leading_zeros()).clamp(1, 64);
+            (bits, Range::new(0, (1 << bits) - 1).intersect(Range::of(int)))
+        };
+        (range.low >= 0 || int.bits == 64).then_some(Self { what, bits, range: Some(known) })
+    }
+}
+
+impl Checker<'_> {
+    /// What a loop should make the verifier forget, given what its body has turned out to be.
+    pub(super) fn to_forget(&self, spec: &LoopSpec, types: &[Type], done: &ActiveLoop, value: &Value) -> Vec<Carried> {
+        let Value::Run(Run { expr: body, .. }) = value else { return Vec::new() };
+        if !forks(body, done.id) {
+            return Vec::new();
+        }
+        let counters = found_counters(spec, done);
+        let counts = |what: Counted| counters.iter().any(|counter: &Counter| counter.what == what);
+        let variables = spec.variables.iter().zip(types).enumerate().filter_map(|(index, ((_, init), ty))| {
+            let what = Counted::Variable(index);
+            let next = done.rounds.iter().filter_map(|round| round.values.get(index));
+            let range = next.fold(init.range, |range, run| range.union(run.range));
+            (!counts(what)).then(|| Carried::new(what, ty, range))?
+        });
+        let mut set = BTreeSet::new();
+        assigned(body, done.inside, &mut set);
+        let outer = set.into_iter().filter_map(|local| {
+            let what = Counted::Outer(local);
+            let ty = &self.function.locals.get(local)?.ty;
+            let mut ranges = done.rounds.iter().filter_map(|round| round.flow.ranges.get(&local));
+            let range = match self.flow_ranges(local) {
+                Some(entry) => ranges.fold(entry, |range, next| range.union(*next)),
+                None => *ranges.next()?,
+            };
+            (!counts(what)).then(|| Carried::new(what, ty, range))?
+        });
+        variables.chain(outer).collect()
+    }
+
+    /// What is known of a local at the start of the round that was checked last.
+    fn flow_ranges(&self, local: LocalId) -> Option<Range> {
+        self.flow.ranges.get(&local).copied()
+    }
+
+    /// The locals that lowering hides, with how many bits it keeps.
+    pub(super) fn forgotten(carried: &[Carried], locals: &[LocalId]) -> Vec<Forgotten> {
+        let forgotten = |carried: &Carried| {
+            let local = match carried.what {
+                Counted::Variable(index) => locals.get(index).copied()?,
+                Counted::Outer(local) => local,
+            };
+            Some(Forgotten { local, bits: carried.bits })
+        };
+        carried.iter().filter_map(forgotten).collect()
+    }
+}
+
+/// Takes what is forgotten out of what is known at the start of a round.
+pub(super) fn forget_outer(flow: &mut Flow, carried: &[Carried]) {
+    for carried in carried {
+        if let Counted::Outer(local) = carried.what {
+            flow.nonzero.remove(&local);
+            flow.visible.remove(&local);
+            if let (Some(known), Some(range)) = (carried.range, flow.ranges.get_mut(&local)) {
+                *range = known;
+            }
+        }
+    }
+}
+
+/// What is known of a loop variable that is forgotten.
+pub(super) fn forgotten_range(carried: &[Carried], index: usize) -> Option<Range> {
+    carried.iter().find(|carried| carried.what == Counted::Variable(index))?.range
+}
+
+/// Whether there is more than one way from the start of a round to the next. Where one side of a choice leaves the loop, the
+/// other is the only way on.
+fn forks(expr: &Expr, id: LoopId) -> bool {
+    match &expr.kind {
+        Typed::If { test, then, otherwise } => match (goes_on(then, id), goes_on(otherwise, id)) {
+            (true, false) => test_forks(test, true, id) || forks(then, id),
+            (false, true) => test_forks(test, false, id) || forks(otherwise, id),
+            (true, true) | (false, false) => true,
+        },
+        // The way that leaves an inner loop is not another way through its rounds.
+        Typed::Loop { id: inner, variables, body } => {
+            variables.iter().any(|(_, value)| forks(value, id))
+                || forks(body, *inner)
+                || goes_on(body, id) && forks(body, id)
+        }
+        _ => {
+            let mut found = false;
+            parts(expr, &mut |part| found = found || forks(part, id));
+            found
+        }
+    }
+}
+
+/// Whether there is more than one way to an outcome of a test.
+fn test_forks(test: &Expr, outcome: bool, id: LoopId) -> bool {
+    let is = |expr: &Expr, value: bool| matches!(expr.kind, Typed::Constant(bits) if bits == u64::from(value));
+    match &test.kind {
+        Typed::Not(test) => test_forks(test, !outcome, id),
+        Typed::If { test, then, otherwise } if outcome && is(otherwise, false) => {
+            test_forks(test, true, id) || test_forks(then, true, id)
+        }
+        Typed::If { test, then, otherwise } if !outcome && is(then, true) => {
+            test_forks(test, false, id) || test_forks(otherwise, false, id)
+        }
+        _ => forks(test, id),
+    }
+}
+
+/// Whether an expression goes on with the next round.
+fn goes_on(expr: &Expr, id: LoopId) -> bool {
+    let mut found = matches!(&expr.kind, Typed::Continue { id: next, .. } if *next == id);
+    parts(expr, &mut |part| found = found || goes_on(part, id));
+    found
+}
+
+/// The locals with numbers below `inside` that an expression sets.
+fn assigned(expr: &Expr, inside: usize, set: &mut BTreeSet<LocalId>) {
+    if let Typed::Set { local, .. } = &expr.kind
+        && local.index() < inside
+    {
+        set.insert(*local);
+    }
+    parts(expr, &mut |part| assigned(part, inside, set));
+}
