@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::checker::{Checker, Pending, Position};
 use super::expression::is_pure;
 use super::flow::Flow;
+use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, Type};
 use super::types::{DataType, IntType};
@@ -54,6 +55,12 @@ impl Checker<'_> {
         let then_pending = self.pending.split_off(mark);
         let (otherwise, otherwise_flow) = branch(self, test.when_false, otherwise, lazy && decided == Some(true));
         let otherwise_pending = self.pending.split_off(mark);
+        let implied = match (&then, &otherwise) {
+            (Some(then), Some(otherwise)) if !position.effect => {
+                self.implied_by_choice([(then, &then_flow), (otherwise, &otherwise_flow)])
+            }
+            _ => Implied::default(),
+        };
         self.flow = self.join_flows(then_flow, otherwise_flow);
         if dead_then || dead_otherwise {
             if !is_pure(&test.expr) {
@@ -87,7 +94,10 @@ impl Checker<'_> {
         if self.pending.len() > before {
             return self.branches_do_not_mix(&then, &otherwise, span);
         }
-        self.join_values(test.expr, then, otherwise, span)
+        match self.join_values(test.expr, then, otherwise, span) {
+            Value::Run(run) => Value::Run(Run { implied, ..run }),
+            other => other,
+        }
     }
 
     /// The value of the branch that is taken. Whether a number is signed must not depend on what is known of the test.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::checker::{Checker, Frame, FunctionState, Outlined, Position};
 use super::flow::Flow;
+use super::implied::Implied;
 use super::typed::{self, ExprKind as Typed, Function, Type};
 use super::value::{Closure, Environment, Procedure, Run, Static, Value};
 use super::walk;
@@ -464,7 +465,7 @@ impl Checker<'_> {
             loops: state.loops,
             body: run.expr.clone(),
         });
-        let result = Run { epoch: None, literal: false, ..run };
+        let result = Run { epoch: None, literal: false, implied: Implied::default(), ..run };
         Some(Outlined { id, result })
     }
 }

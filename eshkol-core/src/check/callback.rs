@@ -132,6 +132,8 @@ impl Checker<'_> {
             *range = full_range(&self.function.locals.at(*local).ty);
         }
         flow.present.retain(|local| !self.function.locals.at(*local).mutated);
+        // The verifier starts anew in a function.
+        flow.implied.clear();
         flow
     }
 

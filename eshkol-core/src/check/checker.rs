@@ -244,6 +244,9 @@ impl Checker<'_> {
         if run.opaque {
             self.function.opaque.insert(local);
         }
+        if !mutated && !run.implied.is_empty() {
+            self.flow.implied.insert(local, run.implied.clone());
+        }
         local
     }
 
@@ -262,6 +265,7 @@ impl Checker<'_> {
             run.range = *range;
         }
         run.epoch = self.function.epochs.get(&local).copied();
+        run.implied = self.flow.implied.get(&local).cloned().unwrap_or_default();
         run.opaque = self.function.opaque.contains(&local) && !self.flow.visible.contains(&local);
         run
     }

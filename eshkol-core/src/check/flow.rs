@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::implied::Implied;
 use super::range::Range;
 use super::typed::LocalId;
 
@@ -19,8 +20,10 @@ pub(super) struct Flow {
     pub(super) ranges: BTreeMap<LocalId, Range>,
     /// Integer locals that are not zero, though their range may say that they could be: it has no holes.
     pub(super) nonzero: BTreeSet<LocalId>,
-    /// Optional locals that are known to be there.
+    /// Optional locals that are known to be there; booleans that are known to be true.
     pub(super) present: BTreeSet<LocalId>,
+    /// What is there wherever a local is, or where it is true.
+    pub(super) implied: BTreeMap<LocalId, Implied>,
     /// Locals whose range the kernel's verifier has learnt from a comparison.
     pub(super) visible: BTreeSet<LocalId>,
     /// The packet's state.
@@ -35,6 +38,7 @@ impl Flow {
             ranges: BTreeMap::new(),
             nonzero: BTreeSet::new(),
             present: BTreeSet::new(),
+            implied: BTreeMap::new(),
             visible: BTreeSet::new(),
             epoch: Epoch(0),
         }
@@ -77,7 +81,12 @@ impl Flow {
         let tested = |local: &LocalId| self.excludes_zero(*local) && other.excludes_zero(*local);
         let nonzero = self.ranges.keys().copied().filter(tested).collect();
         let present = self.present.intersection(&other.present).copied().collect();
+        let both = |(local, one): (LocalId, Implied)| {
+            let both = one.both(other.implied.get(&local)?);
+            (!both.is_empty()).then_some((local, both))
+        };
+        let implied = self.implied.into_iter().filter_map(both).collect();
         let visible = self.visible.intersection(&other.visible).copied().collect();
-        Self { reachable: true, ranges, nonzero, present, visible, epoch }
+        Self { reachable: true, ranges, nonzero, present, implied, visible, epoch }
     }
 }

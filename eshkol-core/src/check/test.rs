@@ -1,7 +1,9 @@
 //! Tests: what a condition says, and what is known where it holds and where it does not.
 
 use super::checker::{Checker, Position, local_of};
+use super::comparison::Comparison;
 use super::flow::Flow;
+use super::implied::Implied;
 use super::or;
 use super::range::Range;
 use super::typed::{self, CompareOp, ExprKind as Typed, LocalId, Type};
@@ -21,91 +23,6 @@ pub(super) struct Test {
     pub(super) when_true: Flow,
     /// What is known where it does not.
     pub(super) when_false: Flow,
-}
-
-/// The comparisons of the language.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Comparison {
-    Equal,
-    Less,
-    Greater,
-    LessEqual,
-    GreaterEqual,
-}
-
-impl Comparison {
-    /// By its name.
-    pub(super) fn by_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "=" | "eqv?" | "eq?" | "equal?" | "boolean=?" => Self::Equal,
-            "<" => Self::Less,
-            ">" => Self::Greater,
-            "<=" => Self::LessEqual,
-            ">=" => Self::GreaterEqual,
-            _ => return None,
-        })
-    }
-
-    fn op(self, signed: bool) -> CompareOp {
-        match (self, signed) {
-            (Self::Equal, _) => CompareOp::Equal,
-            (Self::Less, false) => CompareOp::Below,
-            (Self::Less, true) => CompareOp::Less,
-            (Self::Greater, false) => CompareOp::Above,
-            (Self::Greater, true) => CompareOp::Greater,
-            (Self::LessEqual, false) => CompareOp::BelowEqual,
-            (Self::LessEqual, true) => CompareOp::LessEqual,
-            (Self::GreaterEqual, false) => CompareOp::AboveEqual,
-            (Self::GreaterEqual, true) => CompareOp::GreaterEqual,
-        }
-    }
-
-    fn decide(self, a: Range, b: Range) -> Option<bool> {
-        match self {
-            Self::Equal if a.intersect(b).is_empty() => Some(false),
-            Self::Equal => (a.single().is_some() && a == b).then_some(true),
-            Self::Less if a.high < b.low => Some(true),
-            Self::Less if a.low >= b.high => Some(false),
-            Self::LessEqual if a.high <= b.low => Some(true),
-            Self::LessEqual if a.low > b.high => Some(false),
-            Self::Greater => Self::Less.decide(b, a),
-            Self::GreaterEqual => Self::LessEqual.decide(b, a),
-            _ => None,
-        }
-    }
-
-    /// The range of the left side where the comparison holds, and where it does not.
-    fn narrow(self, a: Range, b: Range) -> (Range, Range) {
-        let (low, high) = (i128::MIN, i128::MAX);
-        match self {
-            Self::Equal => {
-                let mut other = a;
-                if let Some(value) = b.single() {
-                    if a.low == value {
-                        other.low += 1;
-                    }
-                    if a.high == value {
-                        other.high -= 1;
-                    }
-                }
-                (a.intersect(b), other)
-            }
-            Self::Less => (a.intersect(Range::new(low, b.high - 1)), a.intersect(Range::new(b.low, high))),
-            Self::LessEqual => (a.intersect(Range::new(low, b.high)), a.intersect(Range::new(b.low + 1, high))),
-            Self::Greater => (a.intersect(Range::new(b.low + 1, high)), a.intersect(Range::new(low, b.high))),
-            Self::GreaterEqual => (a.intersect(Range::new(b.low, high)), a.intersect(Range::new(low, b.high - 1))),
-        }
-    }
-
-    fn flipped(self) -> Self {
-        match self {
-            Self::Equal => Self::Equal,
-            Self::Less => Self::Greater,
-            Self::Greater => Self::Less,
-            Self::LessEqual => Self::GreaterEqual,
-            Self::GreaterEqual => Self::LessEqual,
-        }
-    }
 }
 
 impl Checker<'_> {
@@ -223,6 +140,16 @@ impl Checker<'_> {
         Test { expr, when_true: flow.clone(), when_false: flow }
     }
 
+    /// A condition that says that a local, and what it implies, is there or true.
+    fn known_where_true(&mut self, expr: typed::Expr, local: Option<LocalId>, implied: &Implied) -> Test {
+        let mut test = self.undecided(expr);
+        if let Some(local) = local {
+            test.when_true.learn(local);
+        }
+        test.when_true.present.extend(implied.iter());
+        test
+    }
+
     /// A value in test position: a boolean, or an optional.
     pub(super) fn test_value(&mut self, value: Value) -> Test {
         let span = value.span();
@@ -231,15 +158,14 @@ impl Checker<'_> {
             Type::Optional(_) => {
                 let local = local_of(&run.expr);
                 let kind = Typed::IsPresent(Box::new(run.expr));
-                let mut test = self.undecided(boolean(span, kind));
-                if let Some(local) = local {
-                    test.when_true.present.insert(local);
-                }
-                test
+                self.known_where_true(boolean(span, kind), local, &run.implied)
             }
             Type::Scalar(DataType::Bool) => match run.expr.kind {
                 Typed::Constant(value) => self.decided(value != 0, span),
-                _ => self.undecided(run.expr),
+                _ => {
+                    let local = local_of(&run.expr);
+                    self.known_where_true(run.expr, local, &run.implied)
+                }
             },
             Type::Ref(typed::RefType { target: typed::RefTarget::Data(DataType::Bool), .. }) => {
                 let expr = self.read_through(run).map(|run| run.expr);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::flow::Epoch;
+use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, LocalId, MapId, Type};
 use super::types::{DataType, IntType};
@@ -35,6 +36,8 @@ pub(super) struct Run {
     /// The range is true, but the kernel's verifier does not know it: it forgets what it knows of a number at a division, a
     /// byte swap and some other operations. See [`super::visible`].
     pub(super) opaque: bool,
+    /// What is there wherever this is there, or true.
+    pub(super) implied: Implied,
 }
 
 /// A value that exists only while compiling.
@@ -156,7 +159,7 @@ impl Run {
     /// A value of which nothing is known but its type.
     pub(super) fn new(expr: typed::Expr) -> Self {
         let range = full_range(&expr.ty);
-        Self { expr, range, literal: false, epoch: None, opaque: false }
+        Self { expr, range, literal: false, epoch: None, opaque: false, implied: Implied::default() }
     }
 
     /// The same, with a range.

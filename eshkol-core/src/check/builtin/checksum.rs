@@ -4,8 +4,9 @@
 //! written as they lie in memory.
 
 use super::super::checker::{Checker, Pending};
+use super::super::comparison::Comparison;
 use super::super::range::Range;
-use super::super::test::{Comparison, boolean};
+use super::super::test::boolean;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, Place, Type};
 use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Value};

@@ -1,8 +1,8 @@
 //! Integers: arithmetic, bits, and what is known of the results.
 
 use super::super::checker::{Checker, local_of};
+use super::super::comparison::Comparison;
 use super::super::range::Range;
-use super::super::test::Comparison;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, Type};
 use super::super::types::{DataType, IntType};
 use super::super::value::{self, Run, Static, Value};

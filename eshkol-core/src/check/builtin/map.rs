@@ -1,8 +1,9 @@
 //! Maps.
 
 use super::super::checker::{Checker, Position};
+use super::super::comparison::Comparison;
 use super::super::range::Range;
-use super::super::test::{Comparison, Test};
+use super::super::test::Test;
 use super::super::typed::{
     self, Argument, AtomicOp, ExprKind as Typed, Map, MapId, Part, PartValue, Place, RefTarget, RefType, Region, Type,
 };

@@ -81,7 +81,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Whether a procedure of this name gives a boolean that narrows what is known.
 pub(super) fn is_test(name: &str) -> bool {
-    super::test::Comparison::by_name(name).is_some()
+    super::comparison::Comparison::by_name(name).is_some()
         || matches!(name, "zero?" | "positive?" | "negative?" | "even?" | "odd?")
 }
 

@@ -1,8 +1,8 @@
 //! How often a loop runs at most: what counts its rounds, and which comparisons bound the count.
 
 use super::super::checker::{Checker, local_of};
+use super::super::comparison::Comparison;
 use super::super::range::Range;
-use super::super::test::Comparison;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Type};
 use super::super::value::{Run, full_range};
 use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::checker::{Checker, Position};
-use super::super::test::Comparison;
+use super::super::comparison::Comparison;
 use super::super::typed::LocalId;
 use super::super::value::{Environment, Meaning, Run, Static, Value};
 use super::{LoopSpec, UNROLL_WEIGHT};

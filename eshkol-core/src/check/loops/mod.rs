@@ -14,6 +14,7 @@ pub(super) use form::{CountedLoop, ElementKind, Elements};
 
 use super::checker::{Checker, Position};
 use super::flow::Flow;
+use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
 use super::value::{Run, Value, full_range};
@@ -229,7 +230,7 @@ impl Checker<'_> {
                     rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque))
                 });
             let expr = typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit);
-            let run = Run { expr, range, literal: false, epoch, opaque };
+            let run = Run { expr, range, literal: false, epoch, opaque, implied: Implied::default() };
             locals.push(self.new_local(name, &run, false));
         }
         // A cursor that every round sets anew belongs to the packet as it is at the start of the round.
