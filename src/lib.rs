@@ -48,6 +48,7 @@
 /// | `XdpFirewall` | the loaded unit: a field for each map, each program and each mutable global |
 /// | `XdpFirewall::load()` | creates the maps, has the kernel verify the programs |
 /// | `XdpFirewall::loader()` | the same with settings: a method for each global and each map's size, `pin` |
+/// | `XdpFirewall::test()` | the same in the simulator, without the kernel (feature `sim`); `simulator()` sets the time and what else is around |
 /// | `attach_all()` | attaches programs where their `attach-point` says, if any does |
 /// | `ebpf_mut()` | the unit as aya has it |
 /// | `spec()` | the compiled object and its description |

@@ -2,11 +2,43 @@
 
 use std::borrow::Cow;
 
+use crate::error::Result as ResultOf;
 pub use crate::loader::{Loaded, Loader};
 pub use crate::map::FromMap;
 pub use crate::plain::{InvalidValue, Plain};
 pub use crate::program::FromProgram;
+#[cfg(feature = "sim")]
+pub use crate::sim::Machine as Simulator;
 pub use crate::spec::{GlobalSpec, LineSpec, MapSpec, ProgramSpec, UnitSpec};
+
+/// What there is without the simulator: nothing.
+#[cfg(not(feature = "sim"))]
+#[derive(Debug)]
+pub enum Simulator {}
+
+/// Whether there is a simulator. The macro does not know which features are on, so `test()` is always there, and asks for this where it is called.
+#[diagnostic::on_unimplemented(
+    message = "the simulator is not there: it is the feature `sim` of `eshkol`",
+    label = "needs the feature `sim`",
+    note = "tests want it in Cargo.toml: `[dev-dependencies]`, `eshkol = {{ …, features = [\"sim\"] }}`"
+)]
+pub trait Simulation {
+    /// Loads a unit into the simulator.
+    fn test(loader: Loader) -> ResultOf<Loaded>;
+    /// The simulator that a unit is in.
+    fn simulator(loaded: &Loaded) -> ResultOf<&Simulator>;
+}
+
+#[cfg(feature = "sim")]
+impl Simulation for &() {
+    fn test(loader: Loader) -> ResultOf<Loaded> {
+        loader.test()
+    }
+
+    fn simulator(loaded: &Loaded) -> ResultOf<&Simulator> {
+        loaded.simulator()
+    }
+}
 
 /// An object file at the alignment that reading it in place wants: `Aligned(*include_bytes!(…))`, `Aligned(*b"…")`.
 #[repr(C, align(8))]

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 
 use crate::error::{Error, Result};
-use crate::map::{Handle, Shape};
+use crate::map::{Handle, Opened, Shape};
 use crate::plain::{Argument, Plain, to_vec};
 use crate::spec::GlobalSpec;
 use crate::sys::kind;
@@ -24,10 +23,10 @@ pub struct Global<T> {
 const SECTION: [u8; 4] = [0; 4];
 
 impl<T: Plain> Global<T> {
-    pub(crate) fn new(fd: OwnedFd, spec: &'static GlobalSpec) -> Result<Self> {
+    pub(crate) fn new(map: Opened, spec: &'static GlobalSpec) -> Result<Self> {
         check_size::<T>(spec)?;
         let shape = Shape { kinds: &[kind::ARRAY], key_size: Some(4), value_size: Some(T::SIZE) };
-        Ok(Self { spec, section: Handle::new(fd, spec.section, shape)?, types: PhantomData })
+        Ok(Self { spec, section: Handle::new(map, spec.section, shape)?, types: PhantomData })
     }
 
     /// Its value now.

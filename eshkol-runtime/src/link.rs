@@ -109,8 +109,9 @@ impl XdpLink {
 
     /// Puts `program` in the place of the one that is attached; no packet passes between the two.
     pub fn replace(&self, program: &XdpProgram) -> Result<()> {
-        sys::link_update(self.fd.as_fd(), program.as_fd()).map_err(|e| {
-            let action = format!("put program `{}` in the place of the one attached", program.name());
+        let action = || format!("put program `{}` in the place of the one attached", program.name());
+        sys::link_update(self.fd.as_fd(), program.in_kernel(action)?).map_err(|e| {
+            let action = action();
             match e.raw_os_error() {
                 Some(libc::ENOLINK) => Error::with_advice(action, "The link is detached already", e),
                 _ => Error::system(action, Need::Networking, e),

@@ -1,4 +1,4 @@
-//! Loads a unit into the kernel.
+//! Loads a unit, into the kernel or into the simulator.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
-use crate::map::FromMap;
+use crate::map::{self, FromMap};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
-use crate::program::FromProgram;
+use crate::program::{self, FromProgram};
+#[cfg(feature = "sim")]
+use crate::sim;
 use crate::spec::UnitSpec;
-use crate::through_aya::{self, Settings, Unit};
+use crate::through_aya::{self, Settings};
 
 /// Settings for loading a unit.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Loader {
 
         let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
         match through_aya::load(spec, &self.settings) {
-            Ok(unit) => Ok(Loaded { spec, unit }),
+            Ok(unit) => Ok(Loaded { spec, unit: Place::Kernel(unit) }),
             Err(error) => {
                 // Maps that were created and pinned on the way; one that somebody else pinned at the same moment is lost with them.
                 for path in new_pins {
@@ -83,6 +85,18 @@ impl Loader {
                 Err(error)
             }
         }
+    }
+
+    /// Makes the maps and programs in the simulator, without the kernel. What is pinned stays aside: every map begins empty.
+    #[cfg(feature = "sim")]
+    pub fn test(self) -> Result<Loaded> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let spec = self.spec;
+        object::check(spec)?;
+        let unit = sim::Unit::load(spec, &self.settings)?;
+        Ok(Loaded { spec, unit: Place::Simulator(unit) })
     }
 
     fn fail(&mut self, error: Error) {
@@ -108,10 +122,35 @@ fn plan_pins(spec: &UnitSpec, settings: &mut Settings, directory: &Path) -> Resu
     Ok(new)
 }
 
-/// A unit in the kernel.
+/// A unit, loaded.
 pub struct Loaded {
     spec: &'static UnitSpec,
-    unit: Unit,
+    unit: Place,
+}
+
+/// Where a unit is.
+enum Place {
+    Kernel(through_aya::Unit),
+    #[cfg(feature = "sim")]
+    Simulator(sim::Unit),
+}
+
+impl Place {
+    fn map(&self, spec: &UnitSpec, symbol: &str) -> Result<map::Opened> {
+        match self {
+            Self::Kernel(unit) => unit.map(spec, symbol),
+            #[cfg(feature = "sim")]
+            Self::Simulator(unit) => unit.map(spec, symbol),
+        }
+    }
+
+    fn program(&self, spec: &UnitSpec, symbol: &str) -> Result<program::Opened> {
+        match self {
+            Self::Kernel(unit) => unit.program(spec, symbol),
+            #[cfg(feature = "sim")]
+            Self::Simulator(unit) => Ok(unit.program()),
+        }
+    }
 }
 
 impl Loaded {
@@ -134,8 +173,30 @@ impl Loaded {
     }
 
     /// The unit as aya has it, with its programs loaded.
+    ///
+    /// # Panics
+    ///
+    /// Where the unit is in the simulator, of which aya knows nothing.
     pub fn ebpf_mut(&mut self) -> &mut aya::Ebpf {
-        self.unit.ebpf_mut()
+        match &mut self.unit {
+            Place::Kernel(unit) => unit.ebpf_mut(),
+            #[cfg(feature = "sim")]
+            Place::Simulator(_) => {
+                panic!("`{}` was loaded by `test()`: aya knows nothing of what is in the simulator", self.spec.name)
+            }
+        }
+    }
+
+    /// The simulator that the unit is in.
+    #[cfg(feature = "sim")]
+    pub fn simulator(&self) -> Result<&sim::Machine> {
+        match &self.unit {
+            Place::Simulator(unit) => Ok(unit.machine()),
+            Place::Kernel(_) => Err(Error::Simulator(sim::SimulatorError::unable(format!(
+                "say anything of `{}`: it was loaded by `load()`, into the kernel. `test()` loads it into the simulator",
+                self.spec.name
+            )))),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use aya::maps::{Map, MapError};
@@ -11,6 +11,8 @@ use aya::programs::{Program, ProgramError};
 use aya::{BtfError, Ebpf, EbpfError, EbpfLoader};
 
 use crate::error::{Error, Need, Result};
+use crate::map;
+use crate::program;
 use crate::spec::{ProgramSpec, UnitSpec};
 use crate::verifier::VerifierError;
 
@@ -68,20 +70,23 @@ fn check_kernel_types(spec: &UnitSpec) -> Result<()> {
 
 impl Unit {
     /// A new descriptor of the map with this symbol (or of the section with this name).
-    pub(crate) fn map(&self, spec: &UnitSpec, symbol: &str) -> Result<OwnedFd> {
+    pub(crate) fn map(&self, spec: &UnitSpec, symbol: &str) -> Result<map::Opened> {
         let map = self.0.map(symbol).ok_or_else(|| missing(spec, "map", symbol))?;
         map_data(map)
             .fd()
             .as_fd()
             .try_clone_to_owned()
+            .map(|fd| map::Opened(map::Source::Kernel(fd)))
             .map_err(|e| Error::system(format!("open map `{symbol}`"), Need::Maps, e))
     }
 
     /// A new descriptor of the program with this symbol.
-    pub(crate) fn program(&self, spec: &UnitSpec, symbol: &str) -> Result<OwnedFd> {
+    pub(crate) fn program(&self, spec: &UnitSpec, symbol: &str) -> Result<program::Opened> {
         let program = self.0.program(symbol).ok_or_else(|| missing(spec, "program", symbol))?;
         let fd = program.fd().map_err(|error| damaged(spec, error))?;
-        fd.as_fd().try_clone_to_owned().map_err(|e| Error::system(format!("open program `{symbol}`"), Need::Maps, e))
+        let fd = fd.as_fd().try_clone_to_owned();
+        fd.map(|fd| program::Opened(program::Source::Kernel(fd)))
+            .map_err(|e| Error::system(format!("open program `{symbol}`"), Need::Maps, e))
     }
 
     pub(crate) fn ebpf_mut(&mut self) -> &mut Ebpf {

@@ -20,7 +20,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let unit = input.unit();
     let (name, loaded) = (ident(input), input.type_ident(&unit.name, None));
     let docs = doc(None, &format!("Settings for loading `{}`.", unit.name));
-    let mut methods = BTreeSet::from(["load".to_owned(), "pin".to_owned()]);
+    let mut methods = BTreeSet::from(["load", "pin", "test"].map(str::to_owned));
     let maps: Vec<_> = unit
         .maps
         .values()
@@ -78,6 +78,13 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
             /// The directory, in a `bpf` file system, for the maps that are `(pinning :by-name)`.
             pub fn pin(self, directory: impl ::core::convert::AsRef<::std::path::Path>) -> Self {
                 Self { loader: self.loader.pin(directory) }
+            }
+            /// Loads the unit into the simulator, for tests: the same programs and maps, without the kernel. It takes the feature `sim` of `eshkol`.
+            pub fn test<'a>(self) -> ::eshkol::Result<#loaded>
+            where
+                &'a (): ::eshkol::__private::Simulation,
+            {
+                #loaded::from_loaded(<&'a () as ::eshkol::__private::Simulation>::test(self.loader)?)
             }
             /// Creates the maps and has the kernel verify every program. Nothing is attached yet.
             pub fn load(self) -> ::eshkol::Result<#loaded> {

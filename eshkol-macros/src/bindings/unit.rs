@@ -55,7 +55,25 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
                 #loader { loader: ::eshkol::__private::Loader::new(Self::spec()) }
             }
             #attach_all
+            /// The unit in the simulator, for tests: the same programs and maps, without the kernel. It takes the feature `sim` of `eshkol`.
+            pub fn test<'a>() -> ::eshkol::Result<Self>
+            where
+                &'a (): ::eshkol::__private::Simulation,
+            {
+                Self::loader().test()
+            }
+            /// The simulator that [`test`](Self::test) has loaded the unit into: time, random numbers, the CPU, what was traced.
+            pub fn simulator<'a>(&self) -> ::eshkol::Result<&::eshkol::__private::Simulator>
+            where
+                &'a (): ::eshkol::__private::Simulation,
+            {
+                <&'a () as ::eshkol::__private::Simulation>::simulator(&self.#loaded)
+            }
             /// The unit as aya has it: the way to everything that has no name here.
+            ///
+            /// # Panics
+            ///
+            /// After `test()`: aya knows nothing of what is in the simulator.
             pub fn ebpf_mut(&mut self) -> &mut ::eshkol::aya::Ebpf {
                 self.#loaded.ebpf_mut()
             }

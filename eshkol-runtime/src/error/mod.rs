@@ -16,6 +16,8 @@ pub(crate) use privilege::Need;
 use crate::kernel_version::KernelVersion;
 use crate::plain::InvalidValue;
 use crate::program::XdpMode;
+#[cfg(feature = "sim")]
+use crate::sim::SimulatorError;
 use crate::verifier::VerifierError;
 
 /// The result of everything here that can fail.
@@ -162,6 +164,9 @@ pub enum Error {
         /// What said so, where something else did.
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
+    /// The simulator stopped a program, or can't do what it was asked.
+    #[cfg(feature = "sim")]
+    Simulator(SimulatorError),
     /// Any other refusal of the kernel.
     System {
         /// What was being done.
@@ -197,6 +202,8 @@ impl fmt::Display for Error {
                 write!(f, "cannot {action}: the kernel refuses for want of privilege. {advice}")
             }
             Self::Verifier(error) => error.fmt(f),
+            #[cfg(feature = "sim")]
+            Self::Simulator(error) => error.fmt(f),
             Self::KernelTooOld { action, needed, running } => write!(
                 f,
                 "cannot {action}: that needs Linux {needed} or newer, and this is {running}. Where the source says so, \
@@ -302,6 +309,8 @@ impl StdError for Error {
             Self::Verifier(error) => error.source(),
             Self::InvalidValue { source, .. } => Some(source),
             Self::Object { source, .. } => source.as_deref().map(|e| e as &(dyn StdError + 'static)),
+            #[cfg(feature = "sim")]
+            Self::Simulator(error) => error.source(),
             Self::KernelTooOld { .. }
             | Self::UnknownInterface { .. }
             | Self::NoAttachPoint { .. }

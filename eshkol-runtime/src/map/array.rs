@@ -1,9 +1,8 @@
 //! Arrays, whose elements are always there.
 
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 
-use super::{FromMap, Handle, PerCpu, Shape, common_to_handles, per_cpu};
+use super::{FromMap, Handle, Opened, PerCpu, Shape, common_to_handles, per_cpu};
 use crate::error::{Error, Result};
 use crate::plain::{Argument, Plain};
 use crate::spec::MapSpec;
@@ -83,9 +82,9 @@ macro_rules! common_to_arrays {
         }
 
         impl<V: Plain> FromMap for $name<V> {
-            fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
+            fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self> {
                 let shape = Shape { kinds: &[$kind], key_size: Some(4), value_size: Some(V::SIZE) };
-                Handle::new(fd, spec.name, shape).map(Self::from_handle)
+                Handle::new(map, spec.name, shape).map(Self::from_handle)
             }
         }
 

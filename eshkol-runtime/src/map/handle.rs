@@ -1,11 +1,12 @@
-//! What all typed handles are made of: a map's descriptor and name, with errors that name it.
+//! What all typed handles are made of: a map and its name, with errors that name it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
+use super::backing::{Backing, Opened};
 use crate::error::{Error, Need, Result};
 use crate::plain::{Argument, InvalidValue, Plain, to_vec};
-use crate::sys::{self, MapFd, MapInfo};
+use crate::sys::{self, MapInfo};
 
 /// What a handle wants its map to be.
 #[derive(Copy, Clone, Debug)]
@@ -18,18 +19,18 @@ pub(crate) struct Shape<'a> {
     pub(crate) value_size: Option<usize>,
 }
 
-/// A map's descriptor and its name in the source.
+/// A map and its name in the source.
 #[derive(Debug)]
 pub(crate) struct Handle {
     name: &'static str,
-    fd: MapFd,
+    map: Backing,
 }
 
 impl Handle {
-    /// Takes over a descriptor of the map `name`, which must have this shape.
-    pub(crate) fn new(fd: OwnedFd, name: &'static str, shape: Shape<'_>) -> Result<Self> {
-        let fd = MapFd::new(fd).map_err(|e| Error::system(format!("open map `{name}`"), Need::Maps, e))?;
-        let info = fd.info();
+    /// Takes over the map `name`, which must have this shape.
+    pub(crate) fn new(map: Opened, name: &'static str, shape: Shape<'_>) -> Result<Self> {
+        let map = Backing::new(map).map_err(|e| Error::system(format!("open map `{name}`"), Need::Maps, e))?;
+        let info = map.info();
         let mut differences = Vec::new();
         if !shape.kinds.contains(&info.kind) {
             differences.push(format!("it is of kind {}, not {:?}", info.kind, shape.kinds));
@@ -49,15 +50,15 @@ impl Handle {
             ));
         }
         if differences.is_empty() {
-            Ok(Self { name, fd })
+            Ok(Self { name, map })
         } else {
             Err(Error::MapMismatch { map: name.into(), differences })
         }
     }
 
     pub(crate) fn try_clone(&self) -> Result<Self> {
-        let fd = self.fd.try_clone().map_err(|e| self.failed("clone the handle of", e))?;
-        Ok(Self { name: self.name, fd })
+        let map = self.map.try_clone().map_err(|e| self.failed("clone the handle of", e))?;
+        Ok(Self { name: self.name, map })
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -65,19 +66,22 @@ impl Handle {
     }
 
     pub(crate) fn info(&self) -> &MapInfo {
-        self.fd.info()
+        self.map.info()
+    }
+
+    /// Whether the map is in the simulator.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.map.is_simulated()
     }
 
     /// Bytes that a lookup gives.
     pub(crate) fn lookup_size(&self) -> usize {
-        self.fd.lookup_size()
+        self.map.lookup_size()
     }
 
     /// The bytes under a key.
     pub(crate) fn lookup(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let mut value = vec![0; self.fd.lookup_size()];
-        let found = self.fd.lookup(key, &mut value).map_err(|e| self.failed("read", e))?;
-        Ok(found.then_some(value))
+        self.map.lookup(key).map_err(|e| self.failed("read", e))
     }
 
     /// The value under a key, for maps that hold one `V` under each.
@@ -87,7 +91,7 @@ impl Handle {
 
     /// Sets what is under a key.
     pub(crate) fn set(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.fd.update(key, value, sys::ANY).map_err(|e| self.update_failed(e))
+        self.map.update(key, value, sys::ANY).map_err(|e| self.update_failed(e))
     }
 
     /// Sets what is under a key where there is nothing. False: there was something.
@@ -101,7 +105,7 @@ impl Handle {
     }
 
     fn set_unless(&self, key: &[u8], value: &[u8], flags: u64, errno: i32) -> Result<bool> {
-        match self.fd.update(key, value, flags) {
+        match self.map.update(key, value, flags) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(errno) => Ok(false),
             Err(error) => Err(self.update_failed(error)),
@@ -110,14 +114,12 @@ impl Handle {
 
     /// Removes what is under a key. False: there was nothing.
     pub(crate) fn remove(&self, key: &[u8]) -> Result<bool> {
-        self.fd.delete(key).map_err(|e| self.failed("remove from", e))
+        self.map.delete(key).map_err(|e| self.failed("remove from", e))
     }
 
     /// The key after `key`, or the first.
     pub(crate) fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
-        let mut next = vec![0; self.info().key_size as usize];
-        let found = self.fd.next_key(key, &mut next).map_err(|e| self.failed("walk through", e))?;
-        Ok(found.then_some(next))
+        self.map.next_key(key).map_err(|e| self.failed("walk through", e))
     }
 
     /// The bytes of a key or value of this map.
@@ -161,6 +163,6 @@ impl Handle {
 
 impl AsFd for Handle {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.map.as_fd()
     }
 }

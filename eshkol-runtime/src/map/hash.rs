@@ -1,10 +1,9 @@
 //! Hash maps.
 
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 
 use super::walk::{self, Walk};
-use super::{FromMap, Handle, PerCpu, Shape, common_to_handles, per_cpu};
+use super::{FromMap, Handle, Opened, PerCpu, Shape, common_to_handles, per_cpu};
 use crate::error::Result;
 use crate::plain::{Argument, Plain};
 use crate::spec::MapSpec;
@@ -128,9 +127,9 @@ macro_rules! common_to_hash_maps {
         }
 
         impl<K: Plain, V: Plain> FromMap for $name<K, V> {
-            fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
+            fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self> {
                 let shape = Shape { kinds: $kinds, key_size: Some(K::SIZE), value_size: Some(V::SIZE) };
-                Handle::new(fd, spec.name, shape).map(Self::from_handle)
+                Handle::new(map, spec.name, shape).map(Self::from_handle)
             }
         }
 

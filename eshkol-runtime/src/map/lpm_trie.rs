@@ -1,10 +1,9 @@
 //! Longest-prefix-match tries.
 
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 
 use super::walk;
-use super::{FromMap, Handle, Shape, common_to_handles};
+use super::{FromMap, Handle, Opened, Shape, common_to_handles};
 use crate::error::{Error, Result};
 use crate::plain::{Argument, Plain};
 use crate::spec::MapSpec;
@@ -88,9 +87,9 @@ impl<K: Plain, V: Plain> LpmTrie<K, V> {
 }
 
 impl<K: Plain, V: Plain> FromMap for LpmTrie<K, V> {
-    fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
+    fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self> {
         let shape = Shape { kinds: &[kind::LPM_TRIE], key_size: Some(PREFIX_LEN + K::SIZE), value_size: Some(V::SIZE) };
-        Handle::new(fd, spec.name, shape).map(Self::from_handle)
+        Handle::new(map, spec.name, shape).map(Self::from_handle)
     }
 }
 

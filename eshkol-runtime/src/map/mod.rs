@@ -3,8 +3,12 @@
 //! A handle owns its own descriptor of the map: it is `'static`, `Send` and `Sync`, needs nothing else to stay alive, and `try_clone` gives another.
 //! All its methods take `&self`, since the kernel orders concurrent access itself, as it does with the programs'. Each handle is checked
 //! against what the kernel says of the map when it is made, so sizes always fit.
+//!
+//! The handles of a unit that the simulator runs are the same, with simulated maps behind them; the descriptor that [`AsFd`](std::os::fd::AsFd) gives
+//! is then one of `/dev/null`.
 
 mod array;
+mod backing;
 mod handle;
 mod hash;
 mod lpm_trie;
@@ -12,9 +16,9 @@ mod per_cpu;
 mod redirect;
 mod walk;
 
-use std::os::fd::OwnedFd;
-
 pub use array::{Array, PerCpuArray};
+pub use backing::Opened;
+pub(crate) use backing::Source;
 pub(crate) use handle::{Handle, Shape};
 pub use hash::{HashMap, PerCpuHashMap};
 pub use lpm_trie::LpmTrie;
@@ -27,9 +31,9 @@ use crate::spec::MapSpec;
 
 /// What a map of a loaded unit can be taken as: the handles of this module.
 pub trait FromMap: Sized {
-    /// Takes over a descriptor of the map that `spec` declares.
+    /// Takes over the map that `spec` declares.
     #[doc(hidden)]
-    fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self>;
+    fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self>;
 }
 
 /// A map of a kind that has no handle of its own: its facts, and its descriptor for whoever knows what to do with it.
@@ -58,8 +62,8 @@ impl Map {
 }
 
 impl FromMap for Map {
-    fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
-        Handle::new(fd, spec.name, Shape { kinds: &[spec.kind], key_size: None, value_size: None }).map(Self)
+    fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self> {
+        Handle::new(map, spec.name, Shape { kinds: &[spec.kind], key_size: None, value_size: None }).map(Self)
     }
 }
 

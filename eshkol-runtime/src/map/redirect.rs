@@ -1,8 +1,8 @@
 //! Maps of where packets are redirected to: interfaces, CPUs, AF_XDP sockets.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
-use super::{FromMap, Handle, Shape, common_to_handles};
+use super::{FromMap, Handle, Opened, Shape, common_to_handles};
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::spec::MapSpec;
@@ -18,11 +18,15 @@ pub struct CpuMap(Handle);
 pub struct XskMap(Handle);
 
 impl DevMap {
-    /// Has packets for `index` sent out of `interface`.
+    /// Has packets for `index` sent out of `interface`. In the simulator, an interface given by its index need not be there.
     pub fn set(&self, index: u32, interface: impl Into<Interface>) -> Result<()> {
         let key = self.key(index)?;
         let interface = interface.into();
-        let ifindex = interface.index(|| format!("put interface `{interface}` into map `{}`", self.name()))?;
+        let ifindex = match interface {
+            // The simulator sends nothing anywhere, so any number will do.
+            Interface::Index(index) if self.0.is_simulated() => index,
+            _ => interface.index(|| format!("put interface `{interface}` into map `{}`", self.name()))?,
+        };
         self.0.set(&key, &without_program(&self.0, ifindex))
     }
 
@@ -94,9 +98,9 @@ macro_rules! redirect_map {
         }
 
         impl FromMap for $name {
-            fn from_map(fd: OwnedFd, spec: &'static MapSpec) -> Result<Self> {
+            fn from_map(map: Opened, spec: &'static MapSpec) -> Result<Self> {
                 let shape = Shape { kinds: $kinds, key_size: Some(4), value_size: None };
-                Handle::new(fd, spec.name, shape).map(Self::from_handle)
+                Handle::new(map, spec.name, shape).map(Self::from_handle)
             }
         }
 

@@ -1,22 +1,25 @@
 //! Programs of a loaded unit.
 //!
-//! A handle owns its own descriptor of the program: it is `'static`, `Send` and `Sync`, and needs nothing else to stay alive.
+//! A handle owns its own descriptor of the program: it is `'static`, `Send` and `Sync`, and needs nothing else to stay alive. The programs of a unit
+//! that the simulator runs have the same handles; what needs the kernel is then an error.
 
+mod backing;
 mod xdp;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
+pub use backing::Opened;
+pub(crate) use backing::Source;
 pub use xdp::{TestRun, XdpAction, XdpMode, XdpProgram};
 
-use crate::error::{Error, Need, Result};
+use backing::Handle;
+
+use crate::error::Result;
 use crate::spec::ProgramSpec;
-use crate::sys::{self, ProgramInfo};
 
 /// What a program of a loaded unit can be taken as: the handles of this module.
 pub trait FromProgram: Sized {
-    /// Takes over a descriptor of the program that `spec` describes.
+    /// Takes over the program that `spec` describes.
     #[doc(hidden)]
-    fn from_program(fd: OwnedFd, spec: &'static ProgramSpec) -> Result<Self>;
+    fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self>;
 }
 
 /// A program of a type that has no handle of its own: its facts, and its descriptor for whoever knows what to do with it.
@@ -24,36 +27,14 @@ pub trait FromProgram: Sized {
 pub struct Program(Handle);
 
 impl FromProgram for Program {
-    fn from_program(fd: OwnedFd, spec: &'static ProgramSpec) -> Result<Self> {
-        Handle::new(fd, spec).map(Self)
+    fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self> {
+        Handle::new(program, spec).map(Self)
     }
 }
 
 impl Program {
     fn handle(&self) -> &Handle {
         &self.0
-    }
-}
-
-/// A program's descriptor, and what is known of it.
-#[derive(Debug)]
-struct Handle {
-    fd: OwnedFd,
-    spec: &'static ProgramSpec,
-    info: ProgramInfo,
-}
-
-impl Handle {
-    fn new(fd: OwnedFd, spec: &'static ProgramSpec) -> Result<Self> {
-        let info = sys::program_info(fd.as_fd())
-            .map_err(|e| Error::system(format!("ask about program `{}`", spec.name), Need::Maps, e))?;
-        Ok(Self { fd, spec, info })
-    }
-}
-
-impl AsFd for Handle {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 }
 
@@ -66,19 +47,20 @@ macro_rules! common_to_programs {
                 self.handle().spec.name
             }
 
-            /// The kernel's number of it, as `bpftool prog` shows.
+            /// The kernel's number of it, as `bpftool prog` shows; 0 in the simulator.
             pub fn id(&self) -> u32 {
-                self.handle().info.id
+                self.handle().info().id
             }
 
-            /// How many instructions it has in the kernel, after the verifier's rewriting.
+            /// How many instructions it has: in the kernel, after the verifier's rewriting.
             pub fn instructions(&self) -> u32 {
-                self.handle().info.xlated_len / 8
+                self.handle().info().xlated_len / 8
             }
 
-            /// How many instructions the verifier walked through, each as often as it came by. 0 before Linux 5.16.
+            /// How many instructions the verifier walked through, each as often as it came by. 0 before Linux 5.16, and in the
+            /// simulator.
             pub fn verified_instructions(&self) -> u32 {
-                self.handle().info.verified_instructions
+                self.handle().info().verified_instructions
             }
         }
 

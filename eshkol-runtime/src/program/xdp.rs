@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{FromProgram, Handle, common_to_programs};
+use super::{FromProgram, Handle, Opened, common_to_programs};
 use crate::error::{Error, Need, Result};
 use crate::interface::Interface;
 use crate::kernel_version::KernelVersion;
 use crate::link::{Link, XdpLink};
+#[cfg(feature = "sim")]
+use crate::sim::Machine;
 use crate::spec::ProgramSpec;
 use crate::sys;
 
@@ -92,7 +94,7 @@ pub struct TestRun {
     pub return_value: u32,
     /// The packet as the program left it.
     pub data: Vec<u8>,
-    /// Mean time of a run, to the nanosecond.
+    /// Mean time of a run, to the nanosecond. In the simulator, where time goes on by instructions, a nanosecond for each.
     pub duration: Duration,
 }
 
@@ -116,8 +118,9 @@ impl XdpProgram {
     pub fn attach_with(&self, interface: impl Into<Interface>, mode: XdpMode) -> Result<XdpLink> {
         let interface = interface.into();
         let action = || format!("attach program `{}` to interface `{interface}`", self.name());
+        let program = self.0.in_kernel(action)?;
         let index = interface.index(action)?;
-        match sys::link_create_xdp(self.0.as_fd(), index, mode.flags()) {
+        match sys::link_create_xdp(program, index, mode.flags()) {
             Ok(fd) => Ok(XdpLink::new(fd)),
             Err(error) => Err(self.attach_failed(action(), &interface, mode, error)),
         }
@@ -159,8 +162,14 @@ impl XdpProgram {
     pub fn test_run_repeat(&self, packet: &[u8], repeat: u32) -> Result<TestRun> {
         // As much as the kernel leaves around the packet for `bpf_xdp_adjust_head` and `_tail`.
         const SPARE: usize = 4096;
-        let output = sys::program_test_run(self.0.as_fd(), packet, SPARE, repeat).map_err(|error| {
-            let action = format!("run program `{}` on a packet of {} bytes", self.name(), packet.len());
+        let action = || format!("run program `{}` on a packet of {} bytes", self.name(), packet.len());
+        #[cfg(feature = "sim")]
+        if let Some(machine) = self.0.simulated() {
+            return simulate(machine, self.0.spec.symbol, packet, repeat);
+        }
+        let program = self.0.in_kernel(action)?;
+        let output = sys::program_test_run(program, packet, SPARE, repeat).map_err(|error| {
+            let action = action();
             match error.raw_os_error() {
                 Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG | libc::EMSGSIZE) => {
                     let advice = "The kernel takes packets of 14 bytes, an Ethernet header, up to about 3500, and more for programs with \
@@ -177,14 +186,35 @@ impl XdpProgram {
         })
     }
 
+    /// The kernel's descriptor, for doing `action` with it; an error in the simulator.
+    pub(crate) fn in_kernel(&self, action: impl FnOnce() -> String) -> Result<BorrowedFd<'_>> {
+        self.0.in_kernel(action)
+    }
+
     fn handle(&self) -> &Handle {
         &self.0
     }
 }
 
+/// A test run in the simulator: each run gets the packet as the one before has left it, as in the kernel.
+#[cfg(feature = "sim")]
+fn simulate(machine: &Machine, program: &str, packet: &[u8], repeat: u32) -> Result<TestRun> {
+    let repeat = repeat.max(1);
+    let mut run = TestRun { return_value: 0, data: packet.to_vec(), duration: Duration::ZERO };
+    for _ in 0..repeat {
+        let outcome = machine.run_xdp(program, &run.data).map_err(Error::Simulator)?;
+        // An XDP program's result has 32 bits.
+        run.return_value = u32::try_from(outcome.return_value).unwrap_or(u32::MAX);
+        run.data = outcome.packet;
+        run.duration += Duration::from_nanos(outcome.instructions);
+    }
+    run.duration /= repeat;
+    Ok(run)
+}
+
 impl FromProgram for XdpProgram {
-    fn from_program(fd: OwnedFd, spec: &'static ProgramSpec) -> Result<Self> {
-        Handle::new(fd, spec).map(Self)
+    fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self> {
+        Handle::new(program, spec).map(Self)
     }
 }
 

@@ -9,7 +9,11 @@ use crate::verifier::Location;
 
 /// The lines of a program, by the first instruction of each.
 #[derive(Debug, Default)]
-pub(super) struct Lines(BTreeMap<usize, Line>);
+pub(super) struct Lines {
+    lines: BTreeMap<usize, Line>,
+    /// The file whose lines count.
+    file: Option<String>,
+}
 
 #[derive(Debug)]
 struct Line {
@@ -45,7 +49,7 @@ fn texts(btf: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Lines {
-    pub(super) fn new(texts: &Texts, lines: &[bpf_line_info]) -> Self {
+    pub(super) fn new(texts: &Texts, lines: &[bpf_line_info], file: Option<&str>) -> Self {
         /// `BPF_LINE_INFO_LINE_COL`: 22 bits of line, 10 of column.
         const COLUMN_BITS: u32 = 10;
         let line = |info: &bpf_line_info| {
@@ -57,12 +61,14 @@ impl Lines {
             };
             (info.insn_off as usize, line)
         };
-        Self(lines.iter().map(line).collect())
+        Self { lines: lines.iter().map(line).collect(), file: file.map(str::to_owned) }
     }
 
-    /// Where an instruction comes from.
+    /// Where an instruction comes from: the nearest line before it in the file that counts, else whatever line it has.
     pub(super) fn find(&self, instruction: usize) -> Option<Location> {
-        let (_, Line { file, text, line, column }) = self.0.range(..=instruction).next_back()?;
+        let before = || self.lines.range(..=instruction).rev().map(|(_, line)| line);
+        let counts = |line: &&Line| self.file.as_ref().is_some_and(|file| line.file == *file);
+        let Line { file, text, line, column } = before().find(counts).or_else(|| before().next())?;
         Some(Location {
             file: file.clone(),
             line: *line,

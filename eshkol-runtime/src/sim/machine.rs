@@ -46,7 +46,7 @@ impl Machine {
         Self::load_with(object, &Changes::default())
     }
 
-    pub(crate) fn load_with(object: &[u8], changes: &Changes<'_>) -> Result<Self, SimulatorError> {
+    pub(super) fn load_with(object: &[u8], changes: &Changes<'_>) -> Result<Self, SimulatorError> {
         /// Where the machine does not say.
         const CPUS: usize = 4;
         let cpus = cpus().unwrap_or(CPUS);
@@ -84,6 +84,13 @@ impl Machine {
     /// The maps' symbols in the object, the sections of globals among them.
     pub fn maps(&self) -> Vec<String> {
         self.world().maps.iter().map(|map| map.definition.name.clone()).collect()
+    }
+
+    /// Bytes of the instructions of a program; 0 where it is not there.
+    pub(crate) fn program_size(&self, symbol: &str) -> u32 {
+        const SLOT: usize = 8;
+        let bytes = self.program(symbol).map_or(0, |program| program.instructions.len() * SLOT);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// The map with this symbol: its bytes, as user space has them.

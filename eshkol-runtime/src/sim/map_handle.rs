@@ -33,6 +33,10 @@ impl SimulatedMap {
         Self { machine, number, info, lookup_size: map.lookup_size() }
     }
 
+    pub(crate) fn info(&self) -> &MapInfo {
+        &self.info
+    }
+
     /// Bytes that a lookup gives: one value, or one for each CPU.
     pub fn lookup_size(&self) -> usize {
         self.lookup_size

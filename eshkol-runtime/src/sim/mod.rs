@@ -21,10 +21,12 @@ mod map_handle;
 mod memory;
 mod object;
 mod packet;
+mod unit;
 mod violation;
 
 pub use environment::Task;
 pub use execute::Redirect;
 pub use machine::{Machine, Outcome};
 pub use map_handle::SimulatedMap;
+pub(crate) use unit::{Placeholder, Unit};
 pub use violation::SimulatorError;

@@ -50,6 +50,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) globals: &'a [(&'static str, Vec<u8>)],
     /// Elements that maps hold at most, by symbol.
     pub(crate) max_entries: &'a [(&'static str, u32)],
+    /// The file in whose lines places are told, where they can be; without it, in those of whatever file they are in.
+    pub(crate) file: Option<&'a str>,
 }
 
 pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, SimulatorError> {
@@ -88,7 +90,7 @@ pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, Simu
     for (name, program) in &object.programs {
         let function = object.functions.get(&program.function_key());
         let function = function.ok_or_else(|| SimulatorError::object(format!("`{name}` has no code")))?;
-        let lines = Lines::new(&texts, &function.line_info.line_info);
+        let lines = Lines::new(&texts, &function.line_info.line_info, changes.file);
         let instructions = decode(&function.instructions).map_err(|(at, why)| {
             SimulatorError::violation(name, format!("is no program: at instruction {at}, {why}"), lines.find(at), at)
         })?;
