@@ -19,16 +19,22 @@ pub(super) struct Frame {
     slots: Arena<Slot, Option<u32>>,
     slot_bytes: u32,
     spills: u32,
+    /// Where each slot that is used is first named, and its bytes, largest first.
+    named: Vec<(Span, u32)>,
 }
 
 impl Frame {
     /// Lays out the slots whose address is taken in a reachable block.
     pub(super) fn new(function: &Function, cfg: &Cfg) -> Self {
         let mut used: Arena<Slot, bool> = function.slots.ids().map(|_| false).collect();
+        let mut named = Vec::new();
         for block in cfg.reverse_post_order() {
             for inst in &function.blocks.at(*block).insts {
-                if let Op::SlotAddress(slot) | Op::HiddenZero(slot) = function.insts.at(*inst).op {
-                    *used.at_mut(slot) = true;
+                let inst = function.insts.at(*inst);
+                if let Op::SlotAddress(slot) | Op::HiddenZero(slot) = inst.op
+                    && !std::mem::replace(used.at_mut(slot), true)
+                {
+                    named.push((inst.span, function.slots.at(slot).size));
                 }
             }
         }
@@ -41,7 +47,8 @@ impl Frame {
             bytes = round_up(bytes.saturating_add(data.size), data.align);
             *slots.at_mut(slot) = Some(bytes);
         }
-        Self { span: function.span, slots, slot_bytes: round_up(bytes, 8), spills: 0 }
+        named.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        Self { span: function.span, slots, slot_bytes: round_up(bytes, 8), spills: 0, named }
     }
 
     /// The offset of a slot from the frame pointer: negative. Out of reach where the frame is too large, which
@@ -71,7 +78,10 @@ impl Frame {
     /// The bytes of the frame, a multiple of 8, or the error that it is too large.
     pub(super) fn finish(&self) -> Result<u32, Error> {
         let bytes = self.slot_bytes.saturating_add(self.spills.saturating_mul(8));
-        if bytes > STACK_LIMIT { Err(Error::StackTooLarge { span: self.span, bytes }) } else { Ok(bytes) }
+        if bytes > STACK_LIMIT {
+            return Err(Error::StackTooLarge { span: self.span, bytes, slots: self.named.clone() });
+        }
+        Ok(bytes)
     }
 }
 

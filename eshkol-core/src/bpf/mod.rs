@@ -48,6 +48,8 @@ pub enum Error {
         span: Span,
         /// What it needs.
         bytes: u32,
+        /// What takes the most of it, largest first: where it is made, and its bytes.
+        slots: Vec<(Span, u32)>,
     },
     /// A program and what it calls need more than 512 bytes together, or more than 8 frames.
     ChainTooDeep {
@@ -71,15 +73,37 @@ impl Error {
     /// The error as the user sees it.
     pub fn into_diagnostic(self) -> Diagnostic {
         match self {
-            Self::StackTooLarge { span, bytes } => Diagnostic::error(
-                catalogue::STACK_TOO_LARGE,
-                span,
-                format!("this needs {bytes} bytes of stack, and eBPF has 512"),
-            )
-            .with_help("keep large structs in a map value instead of making them on the stack"),
+            Self::StackTooLarge { span, bytes, slots } => too_large(span, bytes, &slots),
             Self::ChainTooDeep { span, bytes, frames } => too_deep(span, bytes, &frames),
             Self::Internal { span, reason } => Diagnostic::error(catalogue::INTERNAL, span, reason),
         }
+    }
+}
+
+/// How many of the places where memory is made a message shows.
+const SHOWN_SLOTS: usize = 4;
+
+fn too_large(function: Span, bytes: u32, slots: &[(Span, u32)]) -> Diagnostic {
+    let error = |span, message| Diagnostic::error(catalogue::STACK_TOO_LARGE, span, message);
+    let in_slots: u32 = slots.iter().map(|(_, bytes)| *bytes).sum();
+    match slots {
+        [(span, largest), rest @ ..] if in_slots >= bytes / 2 => {
+            let message = if *largest > STACK_LIMIT {
+                format!("this takes {largest} bytes of stack, and eBPF has {STACK_LIMIT}")
+            } else {
+                format!("this takes {largest} of {bytes} bytes of stack, and eBPF has {STACK_LIMIT}")
+            };
+            let shown = rest.iter().take(SHOWN_SLOTS - 1).filter(|(_, bytes)| *bytes > 8);
+            let diagnostic = shown.fold(error(*span, message), |diagnostic, (span, bytes)| {
+                diagnostic.with_note(*span, format!("{bytes} bytes are taken here"))
+            });
+            diagnostic
+                .with_note(function, "in this procedure")
+                .with_help("keep large structs in a map value instead of making them on the stack")
+        }
+        _ => error(function, format!("this needs {bytes} bytes of stack, and eBPF has {STACK_LIMIT}")).with_help(
+            "so many values are in use at the same time: use each as soon as it is known, or keep some in a map",
+        ),
     }
 }
 

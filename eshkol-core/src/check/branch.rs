@@ -10,7 +10,7 @@ use super::range::Range;
 use super::typed::{self, ExprKind as Typed, Type};
 use super::types::{DataType, IntType};
 use super::value::{Run, Static, Value};
-use crate::diagnostic::catalogue;
+use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::Expr;
 use crate::source::Span;
 use crate::syntax::Datum;
@@ -115,11 +115,21 @@ impl Checker<'_> {
 
     fn branches_do_not_mix(&mut self, then: &Value, otherwise: &Value, span: Span) -> Value {
         let (one, other) = (self.describe(then), self.describe(otherwise));
-        self.error(
-            catalogue::NOT_A_RUN_TIME_VALUE,
-            span,
-            format!("which of {one} and {other} it is would be known only at run time"),
-        )
+        let message = if one == other {
+            format!("which {} this is would be known only at run time", one.trim_start_matches("a "))
+        } else {
+            format!("which of {one} and {other} it is would be known only at run time")
+        };
+        let diagnostic = Diagnostic::error(catalogue::NOT_A_RUN_TIME_VALUE, span, message);
+        self.report(match (then, otherwise) {
+            (Value::Static(Static::Procedure(_), _), Value::Static(Static::Procedure(_), _)) => {
+                diagnostic.with_help("call both, and choose between what they give: `(if … (f x) (g x))`")
+            }
+            (Value::Static(Static::Map(_), _), Value::Static(Static::Map(_), _)) => {
+                diagnostic.with_help("use each map where it is chosen: `(if … (map-lookup a k) (map-lookup b k))`")
+            }
+            _ => diagnostic.with_help("move what is done with it into both branches"),
+        })
     }
 
     fn branch_effect(&mut self, value: Value, pending: Vec<Pending>) -> typed::Expr {
@@ -137,6 +147,13 @@ impl Checker<'_> {
             _ => false,
         };
         let valueless = unspecified(&then) || unspecified(&otherwise);
+        let only_while_compiling = |value: &Value| {
+            use Static::{List, Map, Procedure, Range, String};
+            matches!(value, Value::Static(Procedure(_) | Map(_) | String(_) | List(_) | Range { .. }, _))
+        };
+        if only_while_compiling(&then) && only_while_compiling(&otherwise) {
+            return self.branches_do_not_mix(&then, &otherwise, span);
+        }
         let (Some(then), Some(otherwise)) = (self.run(then), self.run(otherwise)) else { return Value::Error(span) };
         let never = |run: &Run| run.expr.ty == Type::Never;
         if valueless && !never(&then) && !never(&otherwise) {

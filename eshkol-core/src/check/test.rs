@@ -278,14 +278,7 @@ impl Checker<'_> {
         let unsigned = |int: IntType| !int.signed && int.bits == 64;
         let both_literal = a.literal && b.literal;
         if !both_literal && ((negative(&a) && unsigned(b_int)) || (negative(&b) && unsigned(a_int))) {
-            self.push(
-                Diagnostic::error(
-                    catalogue::NEVER_NEGATIVE,
-                    span,
-                    "a `:u64` is never negative, so this always gives the same",
-                )
-                .with_help("write `(the i64 x)` to read its bits as a signed number"),
-            );
+            self.never_negative(if negative(&a) { &b } else { &a }, span);
             return self.decided(true, span);
         }
         // Narrow unsigned numbers are the same read as signed; only `:u64` against a signed one is read anew.
@@ -326,6 +319,26 @@ impl Checker<'_> {
             None => {}
         }
         test
+    }
+
+    fn never_negative(&mut self, number: &Run, span: Span) {
+        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
+        let diagnostic = match name {
+            Some(name) => Diagnostic::error(
+                catalogue::NEVER_NEGATIVE,
+                span,
+                format!("`{name}` is a `:u64`, which is never negative, so this always gives the same"),
+            )
+            .with_help(format!("where it shall count below zero, bind it as a signed number: `({name} : i64 …)`"))
+            .with_help(format!("where its bits are those of a signed number, say so here: `(the i64 {name})`")),
+            None => Diagnostic::error(
+                catalogue::NEVER_NEGATIVE,
+                span,
+                "a `:u64` is never negative, so this always gives the same",
+            )
+            .with_help("write `(the i64 …)` around it to read its bits as a signed number"),
+        };
+        self.push(diagnostic);
     }
 
     fn compare_others(&mut self, comparison: Comparison, a: Run, b: Run, span: Span) -> Test {

@@ -115,6 +115,8 @@ fn subtract(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         result = checker.arithmetic(ArithmeticOp::Sub, result, next, span);
     }
     if alone {
+        // So that [`signed_amount`] can ask how large it is.
+        result = checker.stable_run(result, "number");
         let Value::Run(zero) = Value::literal(0, span) else { return Value::Error(span) };
         result = checker.arithmetic(ArithmeticOp::Sub, zero, result, span);
     }
@@ -286,6 +288,7 @@ fn shift(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let span = call.span;
     let [value, amount] = call.arguments();
     let (Some(value), Some(amount)) = (checker.int(value), checker.int(amount)) else { return Value::Error(span) };
+    let amount = signed_amount(checker, amount);
     if !amount.range.within(Range::new(-63, 63)) && checker.flow.reachable {
         return checker.report(
             Diagnostic::error(catalogue::SHIFT_TOO_FAR, amount.expr.span, "this may shift by 64 bits or more")
@@ -312,6 +315,29 @@ fn shift(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let range = lower.range.union(higher.range);
     let kind = Typed::If { test: Box::new(test.expr), then: Box::new(lower.expr), otherwise: Box::new(higher.expr) };
     opaque(checker.integer(int, range, span, kind))
+}
+
+/// A difference of unsigned numbers that wraps around below zero, read as the negative number that it would be.
+fn signed_amount(checker: &Checker<'_>, amount: Run) -> Run {
+    let mut expr = &amount.expr;
+    while let Typed::Let { body, .. } = &expr.kind {
+        expr = body;
+    }
+    let range_of = |expr: &typed::Expr| match (&expr.kind, &expr.ty) {
+        (Typed::Constant(value), Type::Scalar(_)) => Some(Range::exactly(i128::from(*value))),
+        (Typed::Local(local), _) => checker.flow.ranges.get(local).copied(),
+        _ => None,
+    };
+    let Typed::Arithmetic { op: ArithmeticOp::Sub, lhs, rhs } = &expr.kind else { return amount };
+    let (Some(lhs), Some(rhs)) = (range_of(lhs), range_of(rhs)) else { return amount };
+    let range = lhs.sub(rhs);
+    if amount.range.low < 0 || range.low >= 0 || !range.within(Range::new(-63, 63)) {
+        return amount;
+    }
+    let ty = Type::Scalar(DataType::Int(IntType::I64));
+    let span = amount.expr.span;
+    let kind = Typed::Cast(Box::new(amount.expr));
+    Run::new(typed::Expr::new(ty, span, kind)).in_range(range).opaque_if(true)
 }
 
 fn bit_count(checker: &mut Checker<'_>, call: Call<'_>) -> Value {

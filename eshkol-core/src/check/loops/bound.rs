@@ -9,6 +9,7 @@ use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};
 use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Expr, ExprKind, VarId};
+use crate::syntax::Name;
 
 /// What counts.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -91,14 +92,30 @@ impl Checker<'_> {
                 None
             }
             None => {
-                self.push(
-                    Diagnostic::error(catalogue::UNBOUNDED_LOOP, spec.span, "no bound is known for how often this loop runs")
+                let diagnostic = Diagnostic::error(
+                    catalogue::UNBOUNDED_LOOP,
+                    spec.span,
+                    "no bound is known for how often this loop runs",
+                );
+                let below_zero = counters.iter().find_map(|counter| self.counts_past_zero(done, counter));
+                self.push(match below_zero {
+                    Some(name) => diagnostic
+                        .with_help(format!("`{name}` is unsigned, so it is never below 0: after 0 comes the largest number"))
+                        .with_help(format!("bind it as a signed number, `({name} : i64 …)`, or stop at 0: `(= {name} 0)`")),
+                    None => diagnostic
                         .with_help("count with `(for (i in (range 0 n)) …)`, where `n` is a constant or has been tested: `(if (< n 64) …)`")
                         .with_help("in a named `let`, `do` or `while`, step a variable by a constant and compare it with such a bound"),
-                );
+                });
                 None
             }
         }
+    }
+
+    /// The name of a counter that goes down, and that nothing stops at zero.
+    fn counts_past_zero(&self, done: &ActiveLoop, counter: &Counter) -> Option<Name> {
+        let local = self.function.locals.at(done.counter_local(counter)?);
+        let low = counter.seen.map_or(0, |seen| seen.low);
+        (counter.step < 0 && full_range(&local.ty).low == 0 && low == 0).then(|| local.name.clone())
     }
 
     /// Notes what is known of the locals that count up in every round.
