@@ -137,8 +137,7 @@ pub fn generate(function: &Function, isa: IsaVersion, options: Options) -> Resul
     // What was computed for a branch that merging took away.
     peephole::run(&mut assembly);
     let shapes = assembly_shapes(&assembly);
-    let mut order = order::order(&shapes, assembly.entry);
-    order::rotate_loops(&mut order, &shapes, assembly.entry);
+    let order = order::order(&shapes, assembly.entry);
     let Laid { instructions, relocations, lines } = layout::lay_out(&assembly, &order, isa, span)?;
     let parameters = u32::try_from(function.blocks.at(function.entry).params.len()).unwrap_or(u32::MAX);
     let stack = frame.finish()?;

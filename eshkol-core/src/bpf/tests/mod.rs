@@ -1,5 +1,6 @@
 //! Code generation as a whole: what is selected for small functions, and that random functions do the same as their SSA.
 
+mod control_flow;
 mod outcome;
 mod random;
 mod selected;
@@ -37,6 +38,7 @@ fn check_random(seed: u64, size: usize, isa: IsaVersion, endianness: Endianness)
         Err(Error::StackTooLarge { .. }) => return 0,
         Err(error) => panic!("seed {seed}: {error:?}\n{function}"),
     };
+    assert_eq!(control_flow::falls_back(&code), None, "seed {seed} {isa:?}\n{}", disassemble(&code));
     let mut random = random::Random(seed ^ 0x5eed);
     for round in 0..3 {
         let mut arguments = vec![outcome::CONTEXT];

@@ -1,5 +1,6 @@
 //! What is selected for small functions, on each ISA version.
 
+use super::control_flow::falls_back;
 use super::{code, lines};
 use crate::compile::Endianness;
 use crate::kernel::IsaVersion::{self, V1, V2, V3, V4};
@@ -273,7 +274,7 @@ fn returns_of_the_same_value_are_shared() {
 }
 
 #[test]
-fn a_loop_steps_and_tests_at_its_bottom() {
+fn a_loop_steps_where_it_goes_back() {
     let text = "b0(v0):
           v1 = const 0
           jump b1(v1)
@@ -287,7 +288,8 @@ fn a_loop_steps_and_tests_at_its_bottom() {
         b3:
           return v2";
     let expected =
-        ["r6 = r1", "r7 = 0", "goto +3", "r1 = r7", "call 1000", "r7 += 1", "if r7 < r6 goto -4", "r0 = r7", "exit"];
+        ["r6 = r1", "r7 = 0", "if r7 >= r6 goto +4", "r1 = r7", "call 1000", "r7 += 1", "goto -5", "r0 = r7", "exit"];
+    assert_eq!(falls_back(&code(V3, Endianness::Little, text)), None);
     assert_eq!(selected(V3, text), expected);
 }
 
