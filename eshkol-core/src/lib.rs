@@ -40,6 +40,8 @@ pub mod check;
 pub mod compile;
 pub mod deep_stack;
 pub mod diagnostic;
+#[cfg(any(test, feature = "evaluate"))]
+pub mod evaluate;
 pub mod expand;
 pub mod include;
 pub mod ir;
