@@ -37,6 +37,7 @@ impl Checker<'_> {
         position: Position,
         span: Span,
     ) -> Value {
+        let reachable = self.flow.reachable;
         let test = self.test(test);
         // In a procedure that calls itself, the branch that is not taken must not be looked at: it is what ends the recursion.
         let decided = constant_test(&test.expr);
@@ -48,8 +49,9 @@ impl Checker<'_> {
             let value = if position.effect { value } else { value.map(|value| checker.settle(mark, value)) };
             (value, std::mem::replace(&mut checker.flow, Flow::new()))
         };
-        let dead_then = !test.when_true.reachable && self.flow.reachable;
-        let dead_otherwise = !test.when_false.reachable && self.flow.reachable;
+        // Where nothing can be reached, no branch is more dead than the other.
+        let dead_then = !test.when_true.reachable && reachable;
+        let dead_otherwise = !test.when_false.reachable && reachable;
         let mark = self.pending.len();
         let (then, then_flow) = branch(self, test.when_true, then, lazy && decided == Some(false));
         let then_pending = self.pending.split_off(mark);
