@@ -6,8 +6,5 @@
 mod case;
 mod catalogue;
 mod fail;
-mod kernel;
 mod packet;
 mod pass;
-mod runner;
-mod simulator;

@@ -8,13 +8,10 @@ use std::thread;
 use eshkol_core::bpf::disassemble;
 use eshkol_core::diagnostic::render::{Style, render};
 use eshkol_core::{Endianness, Optimisation, Options};
-use eshkol_test_support::{Privilege, require_root};
+use eshkol_test_support::{Loaded, Outcome, Privilege, Runner, Simulated, require_root};
 
 use crate::case::{self, Case, Compiled, GIVEN, RESULT, Run, SMALL_PACKET};
-use crate::kernel::Loaded;
 use crate::packet;
-use crate::runner::{Outcome, Runner};
-use crate::simulator::Simulated;
 
 /// The kernels that cases are compiled for: one for each instruction set.
 const KERNELS: [&str; 3] = ["4.18", "5.10", "6.12"];

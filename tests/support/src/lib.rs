@@ -1,16 +1,23 @@
 //! What the kernel tests stand on.
 //!
 //! [`require_root`] decides whether a test that needs the kernel runs. [`Namespace`] and [`Namespace::veth`] make networks of the test's own,
-//! [`Wire`] puts frames on them, [`Packet`] builds frames. [`Object`] makes eBPF objects by hand, for programs that no compiler would let through.
+//! [`Wire`] puts frames on them, [`Packet`] builds frames. [`Object`] makes eBPF objects by hand, for programs that no compiler would let
+//! through. A [`Runner`] runs a compiled program on packets without any network: [`Loaded`] in the kernel, [`Simulated`] without it.
 
+mod loaded;
 mod namespace;
 mod object_file;
 mod packet;
 mod privilege;
+mod runner;
+mod simulated;
 mod wire;
 
+pub use loaded::{Loaded, stay_on_first_processor};
 pub use namespace::Namespace;
 pub use object_file::{Instruction, Object, asm};
 pub use packet::{Packet, internet_checksum};
 pub use privilege::{Privilege, require_root};
+pub use runner::{Outcome, Runner};
+pub use simulated::Simulated;
 pub use wire::Wire;

@@ -1,17 +1,19 @@
-//! The simulator: runs an object without the kernel.
+//! The simulator runs a program: without the kernel.
 
 use eshkol_runtime::sim::{Machine, SimulatedMap};
 
 use crate::runner::{Outcome, Runner};
 
-/// A program in the simulator, with its maps.
-pub(crate) struct Simulated {
+/// An XDP program in the simulator, with its maps.
+#[derive(Debug)]
+pub struct Simulated {
     machine: Machine,
     program: String,
 }
 
 impl Simulated {
-    pub(crate) fn load(object: &[u8], program: &str) -> Result<Self, String> {
+    /// Loads an object to run a program of it.
+    pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
         let machine = Machine::load(object).map_err(|error| error.to_string())?;
         Ok(Self { machine, program: program.to_owned() })
     }
@@ -25,7 +27,7 @@ impl Simulated {
 impl Runner for Simulated {
     fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
         let outcome = self.machine.run_xdp(&self.program, packet).map_err(|error| error.to_string())?;
-        Ok(Outcome { verdict: outcome.return_value.try_into().unwrap(), packet: outcome.packet })
+        Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet: outcome.packet })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
@@ -34,10 +36,21 @@ impl Runner for Simulated {
     }
 
     fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String> {
-        let map_handle = self.map(map)?;
-        let mut bytes = value.to_vec();
-        // A case says what the first CPU has.
-        bytes.resize(map_handle.lookup_size().max(value.len()), 0);
-        map_handle.update(key, &bytes, 0).map_err(|error| format!("filling `{map}`: {error}"))
+        let handle = self.map(map)?;
+        let mut values = value.to_vec();
+        values.resize(handle.lookup_size().max(value.len()), 0);
+        handle.update(key, &values, 0).map_err(|error| format!("filling `{map}`: {error}"))
+    }
+
+    fn keys(&self, map: &str, _size: usize) -> Result<Vec<Vec<u8>>, String> {
+        let handle = self.map(map)?;
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let next = handle.next_key(keys.last().map(Vec::as_slice));
+            match next.map_err(|error| format!("walking `{map}`: {error}"))? {
+                Some(key) => keys.push(key),
+                None => return Ok(keys),
+            }
+        }
     }
 }

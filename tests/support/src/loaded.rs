@@ -1,5 +1,7 @@
-//! The kernel: loads an object, runs it on packets, reads and fills its maps.
+//! The kernel runs a program: on packets, without any interface.
 
+use std::error::Error;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use eshkol_runtime::aya::maps::{Map, MapData};
@@ -8,23 +10,24 @@ use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
 use crate::runner::{Outcome, Runner};
 
-/// A loaded XDP program with its maps.
-pub(crate) struct Loaded {
+/// An XDP program in the kernel, with its maps.
+#[derive(Debug)]
+pub struct Loaded {
     ebpf: Ebpf,
     program: String,
 }
 
 impl Loaded {
-    /// Has the kernel verify a program.
-    pub(crate) fn load(object: &[u8], program: &str) -> Result<Self, String> {
-        // No case relocates against the kernel's types, which take long to read.
-        let mut ebpf = EbpfLoader::new().btf(None).load(object).map_err(|error| chain(&error))?;
+    /// Has the kernel verify a program of an object. The error is what it says against it.
+    pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
+        // No program of these tests relocates against the kernel's types, which take long to read.
+        let mut ebpf = EbpfLoader::new().btf(None).load(object).map_err(|error| with_causes(&error))?;
         let xdp: &mut Xdp = ebpf
             .program_mut(program)
             .ok_or_else(|| format!("the object has no program `{program}`"))?
             .try_into()
-            .map_err(|error| chain(&error))?;
-        xdp.load().map_err(|error| chain(&error))?;
+            .map_err(|error| with_causes(&error))?;
+        xdp.load().map_err(|error| with_causes(&error))?;
         Ok(Self { ebpf, program: program.to_owned() })
     }
 
@@ -43,7 +46,7 @@ impl Loaded {
             | Map::DevMapHash(data)
             | Map::CpuMap(data)
             | Map::XskMap(data) => data,
-            other => return Err(format!("cases can't look into {other:?}")),
+            other => return Err(format!("{other:?} can't be looked into")),
         };
         Ok(data.fd().as_fd().as_raw_fd().cast_unsigned())
     }
@@ -65,14 +68,13 @@ impl Runner for Loaded {
             duration: 0,
         };
         // SAFETY: both addresses are of live buffers of the sizes given; `output` is ours alone.
-        unsafe { bpf(10, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
+        unsafe { bpf(TEST_RUN, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
         output.truncate(attributes.output_size as usize);
         Ok(Outcome { verdict: attributes.verdict, packet: output })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
-        // More than enough for a value on every CPU.
-        let mut value = vec![0; size.next_multiple_of(8) * 1024];
+        let mut value = vec![0; for_each_processor(size)];
         let mut attributes = Element {
             map: self.map(map)?,
             padding: 0,
@@ -81,7 +83,7 @@ impl Runner for Loaded {
             flags: 0,
         };
         // SAFETY: both addresses are of live buffers, the value's larger than any map's; it is ours alone.
-        match unsafe { bpf(1, &mut attributes) } {
+        match unsafe { bpf(LOOKUP, &mut attributes) } {
             Ok(()) => {
                 value.truncate(size);
                 Ok(Some(value))
@@ -92,15 +94,53 @@ impl Runner for Loaded {
     }
 
     fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let mut values = vec![0; for_each_processor(value.len())];
+        values[..value.len()].copy_from_slice(value);
         let mut attributes =
-            Element { map: self.map(map)?, padding: 0, key: address(key), value: address(value), flags: 0 };
-        // SAFETY: both addresses are of live buffers of the sizes of the map's keys and values, which the case knows.
-        unsafe { bpf(2, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
+            Element { map: self.map(map)?, padding: 0, key: address(key), value: address(&values), flags: 0 };
+        // SAFETY: both addresses are of live buffers, at least of the sizes of the map's keys and values.
+        unsafe { bpf(UPDATE, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
+    }
+
+    fn keys(&self, map: &str, size: usize) -> Result<Vec<Vec<u8>>, String> {
+        let descriptor = self.map(map)?;
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let mut next = vec![0; size];
+            let mut attributes = Element {
+                map: descriptor,
+                padding: 0,
+                key: keys.last().map_or(0, |key| address(key)),
+                value: next.as_mut_ptr().expose_provenance() as u64,
+                flags: 0,
+            };
+            // SAFETY: both addresses are 0 or of live buffers of the size of the map's keys; `next` is ours alone.
+            match unsafe { bpf(NEXT_KEY, &mut attributes) } {
+                Ok(()) => keys.push(next),
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(keys),
+                Err(error) => return Err(format!("walking `{map}`: {error}")),
+            }
+        }
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Keeps this thread on the first CPU, so that what a program finds in per-CPU maps is what it put there before.
+pub fn stay_on_first_processor() -> io::Result<()> {
+    // SAFETY: the set is a plain bit field, for which zeros are a value; it is ours and of the size given.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(0, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// More bytes than the values of all CPUs take.
+fn for_each_processor(size: usize) -> usize {
+    size.next_multiple_of(8) * 1024
+}
+
+fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -110,6 +150,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+// `enum bpf_cmd` of include/uapi/linux/bpf.h.
+const LOOKUP: libc::c_int = 1;
+const UPDATE: libc::c_int = 2;
+const NEXT_KEY: libc::c_int = 4;
+const TEST_RUN: libc::c_int = 10;
 
 /// `union bpf_attr`, for `BPF_PROG_TEST_RUN`.
 #[repr(C)]
@@ -124,12 +170,13 @@ struct TestRun {
     duration: u32,
 }
 
-/// `union bpf_attr`, for `BPF_MAP_LOOKUP_ELEM` and `BPF_MAP_UPDATE_ELEM`.
+/// `union bpf_attr`, for the commands on elements.
 #[repr(C)]
 struct Element {
     map: u32,
     padding: u32,
     key: u64,
+    /// For `BPF_MAP_GET_NEXT_KEY`, the key that comes after it.
     value: u64,
     flags: u64,
 }
@@ -139,14 +186,14 @@ fn address(bytes: &[u8]) -> u64 {
 }
 
 fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap()
+    u32::try_from(bytes.len()).expect("a buffer below 4 GiB")
 }
 
 /// # Safety
 ///
 /// The addresses in `attributes` are of live buffers of the sizes that the command takes, and those it writes to are the caller's alone.
-unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> std::io::Result<()> {
+unsafe fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<()> {
     // SAFETY: `attributes` is a live struct of the size given; the rest is the caller's promise.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
-    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,0 +1,143 @@
+//! Wrong answers, hunted at random: programs that a generator writes as text are run by the evaluator, which says what they
+//! mean, and, compiled in every way, by the simulator and by the kernel, and the answers compared.
+//!
+//! `cargo test --test differential` tries about a hundred programs, always the same. To try more, and others each time:
+//!
+//! ```text
+//! sudo -E ESHKOL_PROGRAMS=20000 cargo test --release --test differential -- --nocapture
+//! ```
+//!
+//! tries 20,000 small programs and a tenth as many large ones, or as many as `ESHKOL_LARGE_PROGRAMS=…` says; `ESHKOL_SEED=…` is the first one's seed.
+//! Each failure is printed with its seed, as small as it could be made. Without root nothing is run by the kernel.
+
+mod arithmetic;
+mod choices;
+mod inputs;
+mod program;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::panic;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use choices::{Choices, shrink};
+use eshkol_test_support::{Privilege, require_root, stay_on_first_processor};
+use program::{Program, Size};
+use trial::{Failure, Verdict, attempt, ways};
+
+/// How long making a failing program smaller may take.
+const SHRINKING: Duration = Duration::from_secs(20);
+
+/// What became of many programs.
+#[derive(Default)]
+struct Tally {
+    agreed: usize,
+    rejected: usize,
+    /// How often each error was given, with an example.
+    reasons: BTreeMap<String, (usize, String)>,
+    failures: Vec<(u64, Failure)>,
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is to be a number")))
+}
+
+fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally {
+    let mut tally = Tally::default();
+    for seed in seeds {
+        let mut choices = Choices::random(seed);
+        let program = Program::generate(&mut choices, size);
+        let attempts = ways(&program).map(|way| (way, attempt(&program, way, seed, in_kernel)));
+        let (way, verdict) = attempts.into_iter().find(|(_, verdict)| *verdict != Verdict::Agreed).unzip();
+        match verdict {
+            None | Some(Verdict::Agreed) => tally.agreed += 1,
+            Some(Verdict::Rejected(reasons)) => {
+                tally.rejected += 1;
+                for reason in reasons.into_iter().take(1) {
+                    let code = reason.chars().take(7).collect();
+                    let example = || format!("seed {seed}: {reason}, in\n{}", program.text(program.level));
+                    tally.reasons.entry(code).or_insert_with(|| (0, example())).0 += 1;
+                }
+            }
+            Some(Verdict::Failed(failure, first)) => {
+                let mut what = first;
+                let end = Instant::now() + SHRINKING;
+                shrink(choices, &mut |choices| {
+                    let program = Program::generate(choices, size);
+                    let same_way = way.filter(|(level, _)| *level >= program.level && Instant::now() < end);
+                    match same_way.map(|way| attempt(&program, way, seed, in_kernel)) {
+                        Some(Verdict::Failed(same, smaller)) if same == failure => {
+                            what = smaller;
+                            true
+                        }
+                        _ => false,
+                    }
+                });
+                eprintln!("\n{size:?}, seed {seed}: {failure:?}: {what}");
+                tally.failures.push((seed, failure));
+            }
+        }
+    }
+    tally
+}
+
+impl Tally {
+    fn report(&self) -> String {
+        let mut text = format!("{} agreed, {} rejected, {} failed", self.agreed, self.rejected, self.failures.len());
+        for (code, (count, example)) in &self.reasons {
+            let _ = write!(text, "\n  {code} {count} times, first with {example}");
+        }
+        for (seed, failure) in &self.failures {
+            let _ = write!(text, "\n  seed {seed}: {failure:?}");
+        }
+        text
+    }
+
+    /// Nothing failed, and the checker took nearly everything.
+    fn check(&self) {
+        let report = self.report();
+        eprintln!("{report}");
+        assert!(self.failures.is_empty(), "{report}");
+        assert!(self.rejected <= 1 + self.agreed / 20, "too many programs are rejected: {report}");
+    }
+}
+
+/// How many programs are tried, and the seed of the first.
+struct Wanted {
+    small: u64,
+    large: u64,
+    seed: u64,
+}
+
+impl Wanted {
+    /// What the environment says; without, always the same few.
+    fn from_environment() -> Self {
+        let seed = number("ESHKOL_SEED");
+        let Some(small) = number("ESHKOL_PROGRAMS") else {
+            return Self { small: 100, large: 8, seed: seed.unwrap_or(1) };
+        };
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() << 20);
+        Self { small, large: number("ESHKOL_LARGE_PROGRAMS").unwrap_or(small / 10), seed: seed.unwrap_or_else(now) }
+    }
+}
+
+#[test]
+fn programs_do_what_they_mean() {
+    let in_kernel = require_root() == Privilege::Granted;
+    // A panic of the compiler is caught, told once, and tried many times while the program is made smaller.
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |information| {
+        if information.location().is_none_or(|location| location.file().contains("differential")) {
+            report(information);
+        }
+    }));
+    if in_kernel {
+        stay_on_first_processor().unwrap();
+    }
+    let Wanted { small, large, seed } = Wanted::from_environment();
+    hunt(seed..seed + small, Size::Small, in_kernel).check();
+    hunt(seed..seed + large, Size::Large, in_kernel).check();
+}

@@ -1,0 +1,274 @@
+//! Numbers.
+
+use super::{Kind, Level, Size, Writer};
+
+impl Writer<'_> {
+    /// A number.
+    pub(super) fn int(&mut self, depth: usize) -> String {
+        let (part, way) = self.composite(depth, 44);
+        let inner = depth.saturating_sub(1);
+        let text = match way {
+            0..4 => self.number(),
+            4..10 => {
+                let op = ["+", "-", "*", "bitwise-and", "bitwise-ior", "bitwise-xor"][self.choices.below(6)];
+                match self.choices.below(8) {
+                    6 => format!("({op} {})", self.int(inner)),
+                    7 => format!("({op} {} {} {})", self.int(inner), self.int(inner), self.int(inner)),
+                    _ => format!("({op} {} {})", self.int(inner), self.int(inner)),
+                }
+            }
+            10..13 => self.division(inner),
+            13..15 => self.shift(inner),
+            15..18 => format!("(the {} {})", self.integer_type(), self.int(inner)),
+            18 => {
+                let op = ["bitwise-not", "abs", "square", "bit-count"][self.choices.below(4)];
+                format!("({op} {})", self.int(inner))
+            }
+            19 => {
+                let ty = self.integer_type();
+                format!("(byte-swap (the {ty} {}))", self.int(inner))
+            }
+            20 => {
+                let op = ["min", "max"][self.choices.below(2)];
+                format!("({op} {} {})", self.compared(inner), self.compared(inner))
+            }
+            21..24 => format!("(if {} {} {})", self.bool(inner), self.int(inner), self.int(inner)),
+            24 => {
+                let (a, b) = (self.bool(inner), self.bool(inner));
+                format!("(cond ({a} {}) ({b} {}) (else {}))", self.int(inner), self.int(inner), self.int(inner))
+            }
+            25 => {
+                let key = self.int(inner);
+                let (a, b, c) = (self.int(inner), self.int(inner), self.int(inner));
+                format!("(case (bitwise-and {key} 7) ((0 1) {a}) ((5) {b}) (else {c}))")
+            }
+            26..29 => self.binding(inner),
+            29..31 => self.round(inner),
+            31 => self.higher_order(inner),
+            32..34 => self.call(inner),
+            34 => {
+                let (a, b) = (self.int(inner), self.int(inner));
+                match self.choices.below(3) {
+                    0 => format!("(sum-of {a} {b} {})", self.int(inner)),
+                    1 => format!("(my-if {} then {a} else {b})", self.bool(inner)),
+                    _ => format!("(total {a} {b} {})", self.int(inner)),
+                }
+            }
+            35 => {
+                let (a, b) = (self.name("x"), self.name("x"));
+                let values = format!("(values {} {})", self.int(inner), self.int(inner));
+                let values = match self.choices.below(2) {
+                    0 => values,
+                    _ => format!("(if {} {values} (values {} {}))", self.bool(inner), self.int(inner), self.int(inner)),
+                };
+                let names = vec![(a.clone(), Kind::Number), (b.clone(), Kind::Number)];
+                let body = self.within(names, |this| this.int(inner));
+                format!("(let-values ((({a} {b}) {values})) {body})")
+            }
+            36..39 => self.looked_up(inner),
+            39..41 => self.with_struct(inner),
+            41 => self.parsed(inner),
+            42 => {
+                let statement = self.statement(inner);
+                format!("(begin {statement} {})", self.int(inner))
+            }
+            _ => self.map_result(inner),
+        };
+        self.choices.end(part);
+        text
+    }
+
+    /// A division by what can't be zero.
+    fn division(&mut self, depth: usize) -> String {
+        let op = ["quotient", "remainder", "modulo"][self.choices.below(3)];
+        let dividend = self.int(depth);
+        let divisor = match self.choices.below(6) {
+            0 => ["3", "8", "10", "-7", "255", "-1", "1", "0x100000000"][self.choices.below(8)].to_owned(),
+            1 => format!("(max 1 {})", self.int(depth)),
+            2 => format!("(+ (the u8 {}) 1)", self.int(depth)),
+            3 => format!("(min -1 (the i64 {}))", self.int(depth)),
+            4 => format!("(bitwise-ior (the u32 {}) 1)", self.int(depth)),
+            _ => {
+                let name = self.name("x");
+                let value = self.int(depth);
+                let other = self.int(depth);
+                return format!("(let (({name} {value})) (if (> {name} 0) ({op} {dividend} {name}) {other}))");
+            }
+        };
+        format!("({op} {dividend} {divisor})")
+    }
+
+    fn shift(&mut self, depth: usize) -> String {
+        let value = self.int(depth);
+        let amount = match self.choices.below(5) {
+            0 => ["1", "-1", "8", "-8", "32", "-32", "63", "-63", "31", "-16", "0"][self.choices.below(11)].to_owned(),
+            1 => format!("(bitwise-and {} 63)", self.int(depth)),
+            2 => format!("(- 0 (the i64 (bitwise-and {} 63)))", self.int(depth)),
+            3 => format!("(- (the i8 (bitwise-and {} 63)) 32)", self.int(depth)),
+            _ => format!("(modulo (the u8 {}) 40)", self.int(depth)),
+        };
+        format!("(arithmetic-shift {value} {amount})")
+    }
+
+    /// Names for numbers, booleans and procedures, and an expression that uses them.
+    fn binding(&mut self, depth: usize) -> String {
+        let name = self.name("x");
+        match self.choices.below(7) {
+            0 => {
+                let value = self.int(depth);
+                let body = self.within(vec![(name.clone(), Kind::Number)], |this| this.int(depth));
+                format!("(let (({name} {value})) {body})")
+            }
+            1 => {
+                let ty = self.integer_type();
+                let value = self.int(depth);
+                let body = self.within(vec![(name.clone(), Kind::Number)], |this| this.int(depth));
+                format!("(let (({name} : {ty} {value})) {body})")
+            }
+            2 => {
+                let value = self.int(depth);
+                let body = self.within(vec![(name.clone(), Kind::Variable)], |this| this.body(depth));
+                format!("(let (({name} {value})) {body})")
+            }
+            3 => {
+                let value = self.bool(depth);
+                let body = self.within(vec![(name.clone(), Kind::Bool)], |this| this.int(depth));
+                format!("(let (({name} {value})) {body})")
+            }
+            4 => {
+                let other = self.name("x");
+                let value = self.int(depth);
+                let names = vec![(name.clone(), Kind::Number)];
+                let second = self.within(names.clone(), |this| this.int(depth));
+                let names = [names, vec![(other.clone(), Kind::Variable)]].concat();
+                let body = self.within(names, |this| this.body(depth));
+                format!("(let* (({name} {value}) ({other} {second})) {body})")
+            }
+            5 => {
+                let parameter = self.name("x");
+                let inner = self.within(vec![(parameter.clone(), Kind::Number)], |this| this.int(depth));
+                let (a, b) = (self.int(depth), self.int(depth));
+                format!("(let (({name} (lambda ({parameter}) {inner}))) (+ ({name} {a}) ({name} {b})))")
+            }
+            _ => {
+                let parameter = self.name("x");
+                let inner = self.within(vec![(parameter.clone(), Kind::Number)], |this| this.body(depth));
+                let a = self.int(depth);
+                let op = ["+", "-", "bitwise-xor"][self.choices.below(3)];
+                format!(
+                    "(let () (define ({name} {parameter}) {inner}) ({op} ({name} {a}) (twice {name} {})))",
+                    self.int(depth)
+                )
+            }
+        }
+    }
+
+    /// How often a loop runs, which multiplies where loops are in each other.
+    fn trips(&mut self) -> usize {
+        let most = match (self.loops, self.level) {
+            (0, Level::V4_18) => 4,
+            // The verifier follows every round, with all that a large program did before.
+            (0, _) if self.size == Size::Large => 8,
+            (0, _) => 20,
+            (1, _) => 3,
+            _ => 2,
+        };
+        1 + self.choices.below(most)
+    }
+
+    /// A loop with a value.
+    fn round(&mut self, depth: usize) -> String {
+        let trips = self.trips();
+        let (index, sum, name) = (self.name("i"), self.name("x"), self.name("loop"));
+        let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Number)];
+        let way = self.choices.below(7);
+        let start = self.int(depth);
+        let bound = match self.choices.below(3) {
+            2 if self.level > Level::V4_18 => {
+                format!("(bitwise-and {} {})", self.number(), [7, 3][self.loops.min(1)])
+            }
+            _ => trips.to_string(),
+        };
+        self.loops += 1;
+        let text = match way {
+            0 => {
+                let step = self.within(names, |this| this.int(depth));
+                format!(
+                    "(let {name} (({index} 0) ({sum} {start})) (if (< {index} {bound}) ({name} (+ {index} 1) {step}) {sum}))"
+                )
+            }
+            1 => {
+                let (step, statement) = (
+                    self.within(names.clone(), |this| this.int(depth)),
+                    self.within(names, |this| this.statement(depth)),
+                );
+                format!(
+                    "(do (({index} 0 (+ {index} 1)) ({sum} {start} {step})) ((>= {index} {bound}) {sum}) {statement})"
+                )
+            }
+            2 => {
+                let step = self.within(names, |this| this.int(depth));
+                format!("(fold (lambda ({index} {sum}) {step}) {start} (range 0 {bound}))")
+            }
+            3 => {
+                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
+                let body = self.within(names, |this| this.statement(depth));
+                let step = self.int(depth);
+                format!(
+                    "(let (({sum} {start})) (for ({index} in (range 0 {bound})) {body} (set! {sum} (+ {sum} {step}))) {sum})"
+                )
+            }
+            4 => {
+                // Down, by two ways out.
+                let exit = self.within(names.clone(), |this| this.bool(depth));
+                let early = self.within(names.clone(), |this| this.int(depth));
+                let step = self.within(names, |this| this.int(depth));
+                format!(
+                    "(let {name} (({index} {trips}) ({sum} {start})) (cond ((= {index} 0) {sum}) ({exit} {early}) (else ({name} (- {index} 1) {step}))))"
+                )
+            }
+            5 => {
+                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
+                let body = self.within(names, |this| this.statement(depth));
+                format!(
+                    "(let (({index} 0) ({sum} {start})) (while (< {index} {bound}) {body} (set! {index} (+ {index} 1))) (+ {sum} {index}))"
+                )
+            }
+            _ => {
+                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
+                let body = self.within(names, |this| this.statement(depth));
+                let list = format!("(list {} {} {})", self.int(depth), self.int(depth), self.int(depth));
+                format!("(let (({sum} {start})) (for-each (lambda ({index}) {body}) {list}) {sum})")
+            }
+        };
+        self.loops -= 1;
+        text
+    }
+
+    /// Procedures given to procedures.
+    fn higher_order(&mut self, depth: usize) -> String {
+        let name = self.name("x");
+        let inner = self.within(vec![(name.clone(), Kind::Number)], |this| this.int(depth));
+        let procedure = format!("(lambda ({name}) {inner})");
+        let (a, b) = (self.int(depth), self.int(depth));
+        match self.choices.below(6) {
+            0 => format!("({procedure} {a})"),
+            1 => format!("(apply + (map {procedure} (list {a} {b})))"),
+            2 => format!("(fold + 0 (map {procedure} (vector {a} {b} 3)))"),
+            3 => format!("((compose {procedure} abs) {a})"),
+            4 => format!("(twice {procedure} {a})"),
+            _ => format!("(call-with-values (lambda () (values {a} {b})) (lambda (p q) (- ({procedure} p) q)))"),
+        }
+    }
+
+    /// A procedure of the program.
+    fn call(&mut self, depth: usize) -> String {
+        if self.callable.is_empty() {
+            return self.int(depth);
+        }
+        let index = self.callable.len() - 1 - self.choices.below(self.callable.len());
+        let (name, count) = self.callable[index].clone();
+        let arguments: Vec<String> = (0..count).map(|_| self.int(depth)).collect();
+        format!("({name} {})", arguments.join(" "))
+    }
+}

@@ -1,0 +1,196 @@
+//! What a program's body has at hand: the input header, structs, maps, globals, macros.
+
+use std::fmt::Write as _;
+
+use super::{Level, Size};
+use crate::choices::Choices;
+
+/// Integer types.
+pub(super) const INTEGERS: [&str; 8] = ["u64", "u32", "u16", "u8", "i64", "i32", "i16", "i8"];
+/// Types of fields that are one number in memory.
+const NUMBERS: [&str; 11] = ["u64", "u32", "u16", "u8", "i64", "i32", "i16", "i8", "be16", "be32", "be64"];
+
+/// What a field, element or global holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Content {
+    Number(&'static str),
+    Bool,
+    Array(&'static str, usize),
+    Struct(usize),
+}
+
+impl Content {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(ty) => format!(":{ty}"),
+            Self::Bool => ":bool".to_owned(),
+            Self::Array(ty, count) => format!("(array {ty} {count})"),
+            Self::Struct(index) => format!("s{index}"),
+        }
+    }
+
+    /// The integer type that has the values of a number.
+    pub(super) fn integer(ty: &str) -> String {
+        ty.replace("be", "u")
+    }
+}
+
+/// A struct: its fields `f0`, `f1`, ….
+#[derive(Clone, Debug)]
+pub(super) struct Struct {
+    pub(super) fields: Vec<Content>,
+}
+
+/// A map.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) key: Content,
+    pub(super) value: Content,
+    pub(super) entries: usize,
+}
+
+impl Map {
+    pub(super) fn is_array(&self) -> bool {
+        self.kind.ends_with("array")
+    }
+}
+
+/// A global.
+#[derive(Clone, Debug)]
+pub(super) struct Global {
+    pub(super) name: String,
+    pub(super) ty: &'static str,
+    pub(super) mutable: bool,
+    init: u32,
+}
+
+/// Everything that is defined beside the procedures.
+#[derive(Clone, Debug)]
+pub(super) struct Definitions {
+    pub(super) structs: Vec<Struct>,
+    pub(super) maps: Vec<Map>,
+    pub(super) globals: Vec<Global>,
+}
+
+/// The header at the start of every packet: its fields, and how many bits those have that are no whole number.
+pub(super) const INPUT: [(&str, &str, Option<u32>); 20] = [
+    ("a", "u64", None),
+    ("b", "u32", None),
+    ("c", "u16", None),
+    ("d", "u8", None),
+    ("e", "i8", None),
+    ("f", "i16", None),
+    ("g", "i32", None),
+    ("h", "i64", None),
+    ("i", "be64", None),
+    ("j", "be32", None),
+    ("k", "be16", None),
+    ("l", "u8", Some(3)),
+    ("m", "u16", Some(13)),
+    ("n", "u32", Some(20)),
+    ("o", "u16", Some(12)),
+    ("p", "u64", Some(40)),
+    ("q", "u8", Some(1)),
+    ("r", "u8", Some(7)),
+    ("t", "i64", None),
+    ("w", "i32", None),
+];
+
+/// Macros that every program has.
+const MACROS: &str = "
+  (define-syntax swap! (syntax-rules () ((_ a b) (let ((tmp a)) (set! a b) (set! b tmp)))))
+  (define-syntax sum-of (syntax-rules () ((_) 0) ((_ x rest ...) (+ x (sum-of rest ...)))))
+  (define-syntax my-if (syntax-rules (then else) ((_ c then a else b) (cond (c a) (else b)))))
+  (define (twice f x) (f (f x)))
+  (define (total first . rest) (fold + first rest))
+";
+
+impl Definitions {
+    pub(super) fn generate(choices: &mut Choices, level: Level, size: Size) -> Self {
+        let mut this = Self { structs: vec![], maps: vec![], globals: vec![] };
+        let more = if size == Size::Large { 2 } else { 0 };
+        for index in 0..1 + choices.below(2 + more) {
+            let part = choices.begin();
+            let count = 1 + choices.below(5);
+            let fields = (0..count).map(|_| this.field(choices, index)).collect();
+            choices.end(part);
+            this.structs.push(Struct { fields });
+        }
+        for index in 0..1 + choices.below(3 + more) {
+            let part = choices.begin();
+            let kinds = ["array", "hash", "percpu-array", "lru-hash", "percpu-hash", "hash", "lpm-trie", "array"];
+            let kind = kinds[choices.below(kinds.len())];
+            let entries = [8, 4, 5, 16][choices.below(4)];
+            let key = match kind {
+                "array" | "percpu-array" => Content::Number("u32"),
+                "lpm-trie" => Content::Number("be32"),
+                _ => this.datum(choices),
+            };
+            let value = this.datum(choices);
+            // A small one throws elements out as it likes.
+            let entries = if kind == "lru-hash" { 1024 } else { entries };
+            this.maps.push(Map { name: format!("m{index}"), kind, key, value, entries });
+            choices.end(part);
+        }
+        if level >= Level::V5_10 {
+            for index in 0..choices.below(4) {
+                let ty = NUMBERS[choices.below(NUMBERS.len())];
+                let mutable = choices.below(4) != 3;
+                let init = u32::try_from(choices.below(3) * choices.below(50)).unwrap();
+                this.globals.push(Global { name: format!("g{index}"), ty, mutable, init });
+            }
+        }
+        this
+    }
+
+    fn field(&self, choices: &mut Choices, before: usize) -> Content {
+        match choices.below(8) {
+            0..5 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),
+            5 => Content::Bool,
+            6 if before > 0 => Content::Struct(choices.below(before)),
+            _ => Content::Array(INTEGERS[choices.below(8)], [4, 2, 8, 3][choices.below(4)]),
+        }
+    }
+
+    /// What a map's key or value can be.
+    fn datum(&self, choices: &mut Choices) -> Content {
+        match choices.below(4) {
+            0..3 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),
+            _ => Content::Struct(choices.below(self.structs.len())),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::from("  (define-header input");
+        for (name, ty, bits) in INPUT {
+            let ty = bits.map_or_else(|| format!(":{ty}"), |bits| format!("(bits {bits})"));
+            let _ = write!(text, " ({name} {ty})");
+        }
+        text.push_str(")\n");
+        for (index, data) in self.structs.iter().enumerate() {
+            let _ = write!(text, "  (define-struct s{index}");
+            for (field, content) in data.fields.iter().enumerate() {
+                let _ = write!(text, " (f{field} {})", content.text());
+            }
+            text.push_str(")\n");
+        }
+        text.push_str("  (define-map results :array (key-type :u32) (value-type :u64) (max-entries 16))\n");
+        for map in &self.maps {
+            let Map { name, kind, key, value, entries } = map;
+            let (key, value) = (key.text(), value.text());
+            let flags = if *kind == "lpm-trie" { " (flags :no-prealloc)" } else { "" };
+            let _ = writeln!(
+                text,
+                "  (define-map {name} :{kind} (key-type {key}) (value-type {value}) (max-entries {entries}){flags})"
+            );
+        }
+        for Global { name, ty, mutable, init } in &self.globals {
+            let name = if *mutable { format!("({name} :mutable)") } else { name.clone() };
+            let _ = writeln!(text, "  (define-global {name} :{ty} {init})");
+        }
+        text.push_str(MACROS);
+        text
+    }
+}

@@ -1,0 +1,216 @@
+//! One program, tried: compiled in every way, run by the evaluator, the simulator and the kernel, and what they say compared.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use eshkol_core::check::typed::{Map, Unit};
+use eshkol_core::diagnostic::Severity;
+use eshkol_core::evaluate::{self, Elements, Input, Outcome, World};
+use eshkol_core::expand::NoIncludes;
+use eshkol_core::ir::GlobalSection;
+use eshkol_core::kernel::MapKind;
+use eshkol_core::object::section_name;
+use eshkol_core::source::Sources;
+use eshkol_core::{Compilation, Endianness, Optimisation, Options, Output, compile};
+
+use eshkol_test_support::{Loaded, Runner, Simulated};
+
+use crate::choices::Random;
+use crate::inputs;
+use crate::program::{Level, NAME, Program};
+
+/// What became of a program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Agreed,
+    /// The checker refuses it, with these codes and messages.
+    Rejected(Vec<String>),
+    /// What failed, and everything that is known of it.
+    Failed(Failure, String),
+}
+
+/// How a program fails.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Failure {
+    /// The compiler panics.
+    Panic,
+    /// A promise of the typed tree is broken.
+    Violation,
+    /// The simulator can't load it, or the kernel refuses it.
+    Refused,
+    /// The simulator's or the kernel's answer is another than the evaluator's.
+    Differs,
+}
+
+fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sources), String> {
+    let attempt = catch_unwind(AssertUnwindSafe(|| {
+        let mut sources = Sources::new();
+        let source = sources.add("program.esh", text);
+        let options = Options { endianness: Endianness::Little, optimisation, check_allocation: true };
+        (compile(&mut sources, source, &mut NoIncludes, options), sources)
+    }));
+    attempt.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+/// One way of compiling a program.
+pub(crate) type Way = (Level, Optimisation);
+
+/// Every way of compiling a program: for its oldest kernel and every newer one.
+pub(crate) fn ways(program: &Program) -> impl Iterator<Item = Way> + use<> {
+    let oldest = program.level;
+    let levels = Level::ALL.into_iter().filter(move |level| *level >= oldest);
+    levels.flat_map(|level| [(level, Optimisation::None), (level, Optimisation::Full)])
+}
+
+/// Tries a program, compiled in one way.
+pub(crate) fn attempt(program: &Program, way: Way, seed: u64, in_kernel: bool) -> Verdict {
+    let (level, optimisation) = way;
+    let text = program.text(level);
+    match attempt_one(&text, optimisation, seed, in_kernel) {
+        Verdict::Failed(failure, what) => {
+            let kernel = level.version();
+            Verdict::Failed(failure, format!("for kernel {kernel}, {optimisation:?}: {what}\n{text}"))
+        }
+        verdict => verdict,
+    }
+}
+
+fn attempt_one(text: &str, optimisation: Optimisation, seed: u64, in_kernel: bool) -> Verdict {
+    let (compilation, sources) = match compiled(text, optimisation) {
+        Ok(compiled) => compiled,
+        Err(panic) => return Verdict::Failed(Failure::Panic, panic),
+    };
+    let Some(output) = compilation.output else {
+        let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let reasons: Vec<String> = errors
+            .map(|error| format!("{}: {} at `{}`", error.code, error.message, sources.text(error.span)))
+            .collect();
+        return Verdict::Rejected(reasons);
+    };
+    match compare(&output, &sources, seed, in_kernel) {
+        Ok(()) => Verdict::Agreed,
+        Err((failure, what)) => Verdict::Failed(failure, what),
+    }
+}
+
+/// Bytes of a map's keys and of its values.
+fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
+    let (key, value) = (unit.types.size(&map.key) as usize, unit.types.size(&map.value) as usize);
+    (if map.kind == MapKind::LpmTrie { key + 4 } else { key }, value)
+}
+
+fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Result<(), (Failure, String)> {
+    let unit = &output.unit;
+    let program = &unit.programs[0];
+    let mut world = World::new(unit, Endianness::Little);
+    let runners = runners(&output.object, in_kernel).map_err(|error| (Failure::Refused, error))?;
+    let mut random = Random::new(seed);
+    for (map, elements) in unit.maps.values().zip(&mut world.maps) {
+        for index in 0..2_u8 {
+            let mut key = vec![0; sizes(unit, map).0];
+            key[if map.kind == MapKind::LpmTrie { 7 } else { 0 }] = index;
+            if map.kind == MapKind::LpmTrie {
+                key[0] = 32;
+            }
+            let value = inputs::content(&unit.types, &map.value, &mut random);
+            for (_, runner) in &runners {
+                runner.update(&map.name, &key, &value).map_err(|error| (Failure::Differs, error))?;
+            }
+            elements.insert(key, value);
+        }
+    }
+    for round in 0..4 {
+        let packet = inputs::packet(&mut random, round);
+        // What the kernel gives to a program that it runs for a test: loopback, its first queue.
+        let input = Input { packet, context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() };
+        let outcome = evaluate::run(unit, program, Endianness::Little, &mut world, &input)
+            .map_err(|v| (Failure::Violation, format!("{} at `{}`", v.what, sources.text(v.span))))?;
+        if outcome.unspecified {
+            return Ok(());
+        }
+        for (place, runner) in &runners {
+            let same = same_run(&**runner, &input.packet, &outcome)
+                .and_then(|()| same_maps(&**runner, unit, &world))
+                .and_then(|()| same_globals(&**runner, output, &world));
+            same.map_err(|error| {
+                let at = format!("in the {place}, round {round}, packet {:02x?}", input.packet);
+                (Failure::Differs, format!("{at}: {error}"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A program, loaded into the place with this name.
+type Placed = (&'static str, Box<dyn Runner>);
+
+/// The program, loaded into each place that runs it.
+fn runners(object: &[u8], in_kernel: bool) -> Result<Vec<Placed>, String> {
+    let simulated = Simulated::load(object, NAME).map_err(|error| format!("by the simulator: {error}"))?;
+    let mut runners: Vec<Placed> = vec![("simulator", Box::new(simulated))];
+    if in_kernel {
+        runners.push(("kernel", Box::new(Loaded::load(object, NAME)?)));
+    }
+    Ok(runners)
+}
+
+fn same_run(runner: &dyn Runner, packet: &[u8], wanted: &Outcome) -> Result<(), String> {
+    let eshkol_test_support::Outcome { verdict, packet } = runner.run(packet)?;
+    if u64::from(verdict) != wanted.verdict {
+        return Err(format!("the verdict is {verdict}, and not {}", wanted.verdict));
+    }
+    if packet != wanted.packet {
+        return Err(format!("the packet is\n{packet:02x?}, and not\n{:02x?}", wanted.packet));
+    }
+    Ok(())
+}
+
+fn same_maps(runner: &dyn Runner, unit: &Unit, world: &World) -> Result<(), String> {
+    for (map, wanted) in unit.maps.values().zip(&world.maps) {
+        let (key, value) = sizes(unit, map);
+        let mut found = elements(runner, &map.name, key, value)?;
+        if map.kind.is_array() {
+            // Of arrays, what was never touched is zero.
+            found.retain(|key, value| wanted.contains_key(key) || value.iter().any(|byte| *byte != 0));
+        }
+        if found != *wanted {
+            let wrong = found.iter().filter(|(key, value)| wanted.get(*key) != Some(value));
+            let missing = wanted.iter().filter(|(key, _)| !found.contains_key(*key));
+            let wrong: Vec<String> = wrong
+                .map(|(key, value)| format!("{key:?} is {value:02x?}, and not {:02x?}", wanted.get(key)))
+                .chain(missing.map(|(key, value)| format!("{key:?} is missing, and not {value:02x?}")))
+                .collect();
+            return Err(format!("in `{}`, {}", map.name, wrong.join("; ")));
+        }
+    }
+    Ok(())
+}
+
+/// Everything in a map.
+fn elements(runner: &dyn Runner, map: &str, key: usize, value: usize) -> Result<Elements, String> {
+    let mut elements = Elements::new();
+    for key in runner.keys(map, key)? {
+        if let Some(bytes) = runner.lookup(map, &key, value)? {
+            elements.insert(key, bytes);
+        }
+    }
+    Ok(elements)
+}
+
+/// Compares the mutable globals.
+fn same_globals(runner: &dyn Runner, output: &Output, world: &World) -> Result<(), String> {
+    for ((id, global), wanted) in output.unit.globals.iter().zip(&world.globals) {
+        if !global.mutable {
+            continue;
+        }
+        let section = section_name(&output.unit, GlobalSection::Data(id));
+        let found = runner.lookup(&section, &[0; 4], wanted.len())?;
+        if found.as_ref() != Some(wanted) {
+            return Err(format!("the global `{}` is {found:02x?}, and not {wanted:02x?}", global.name));
+        }
+    }
+    Ok(())
+}

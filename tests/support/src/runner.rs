@@ -1,0 +1,22 @@
+//! What runs a compiled program: the kernel, or the simulator.
+
+/// A loaded XDP program with its maps. Errors are what is said against what was asked for.
+pub trait Runner {
+    /// Runs it on a packet, which came by the first queue of loopback.
+    fn run(&self, packet: &[u8]) -> Result<Outcome, String>;
+    /// The bytes of an entry of a map whose values have this size; of values for each CPU, the first one's.
+    fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String>;
+    /// Puts an entry into a map; of values for each CPU, the first one's, with zeros for the others.
+    fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String>;
+    /// Every key of a map whose keys have this size.
+    fn keys(&self, map: &str, size: usize) -> Result<Vec<Vec<u8>>, String>;
+}
+
+/// What a run gives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What the program returns.
+    pub verdict: u32,
+    /// The packet as the program left it.
+    pub packet: Vec<u8>,
+}
