@@ -3,6 +3,8 @@
 //! `cargo run --example xdp_firewall`, as root: makes two network namespaces with a cable between them, puts the firewall on
 //! one end, sends packets both ways, and blocks an address from Rust while they flow. It ends by itself after six seconds. The
 //! namespaces have no name and belong to this process alone, so nothing is left behind, however it ends.
+//!
+//! Without privilege the same program runs in the simulator, on packets that are made here and go nowhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -11,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eshkol::eshkol;
-use eshkol_test_support::Namespace;
+use eshkol::{XdpAction, eshkol};
+use eshkol_test_support::{Namespace, Packet};
 
 eshkol! {
     (define-ebpf-program firewall
@@ -84,8 +86,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (server, clients) = network()?;
-    let firewall = Firewall::load()?;
+    match network() {
+        Ok((server, clients)) => filter_traffic(&server, &clients),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => simulate(),
+        Err(error) => {
+            Err(format!("no network namespace can be made here: {error} (is `ip` of iproute2 installed?)").into())
+        }
+    }
+}
+
+/// The kernel filters what real sockets send.
+fn filter_traffic(server: &Namespace, clients: &Namespace) -> Result<()> {
+    let firewall = match Firewall::load() {
+        Err(eshkol::Error::Permission { .. }) => return simulate(),
+        loaded => loaded?,
+    };
     let _link = server.run(|| firewall.filter.attach("server"))?;
     println!(
         "`filter` is on the server's end of the cable: {} instructions, {} looked at by the kernel's verifier\n",
@@ -96,29 +111,46 @@ fn run() -> Result<()> {
     let listener = server.run(|| UdpSocket::bind(SERVER))?;
     let sockets = CLIENTS.map(|address| clients.run(|| UdpSocket::bind((address, 0))));
     let sockets = sockets.into_iter().collect::<io::Result<Vec<_>>>()?;
+    for socket in &sockets {
+        socket.set_nonblocking(true)?;
+    }
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| answer(&listener, &done));
         scope.spawn(|| ask(&sockets, &done));
-        let result = watch(&firewall, &sockets);
+        let result = watch(&firewall, |client| {
+            let mut buffer = [0; 64];
+            Ok((0..).take_while(|_| sockets[client].recv_from(&mut buffer).is_ok()).count())
+        });
         done.store(true, Ordering::Relaxed);
         result
     })
 }
 
-/// Two namespaces and the cable between them.
-fn network() -> Result<(Namespace, Namespace)> {
-    let explain = |error: io::Error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "this example makes network namespaces and loads a program into the kernel, which needs root:\n\
-             \n    sudo -E cargo run --example xdp_firewall\n\n\
-             (or the capabilities CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF)"
-                .to_owned()
+/// The simulator filters packets that are nothing but bytes.
+fn simulate() -> Result<()> {
+    let firewall = Firewall::test()?;
+    println!(
+        "SIMULATED: filtering real packets takes root. Without it, `filter` runs in the simulator: the same {} instructions, on packets made here.\n\
+         With the kernel, a cable and sockets: sudo -E cargo run --example xdp_firewall\n",
+        firewall.filter.instructions()
+    );
+    watch(&firewall, |client| {
+        let packet = Packet::ethernet().ipv4(CLIENTS[client], *SERVER.ip()).udp(4000, SERVER.port()).payload(b"hello");
+        let packet = packet.build();
+        let mut answers = 0;
+        for _ in 0..25 {
+            // What passes would be answered.
+            answers += usize::from(firewall.filter.test_run(&packet)?.action() == Some(XdpAction::Pass));
         }
-        _ => format!("no network namespace can be made here: {error} (is `ip` of iproute2 installed?)"),
-    };
-    let (server, clients) = (Namespace::new().map_err(explain)?, Namespace::new().map_err(explain)?);
-    clients.veth("clients", &server, "server").map_err(explain)?;
+        Ok(answers)
+    })
+}
+
+/// Two namespaces and the cable between them.
+fn network() -> io::Result<(Namespace, Namespace)> {
+    let (server, clients) = (Namespace::new()?, Namespace::new()?);
+    clients.veth("clients", &server, "server")?;
     server.ip(&format!("addr add {}/24 dev server", SERVER.ip()))?;
     for address in CLIENTS {
         clients.ip(&format!("addr add {address}/24 dev clients"))?;
@@ -148,14 +180,11 @@ fn answer(listener: &UdpSocket, done: &AtomicBool) {
     }
 }
 
-/// Shows what the firewall does, and changes what it does on the way.
-fn watch(firewall: &Firewall, sockets: &[UdpSocket]) -> Result<()> {
-    for socket in sockets {
-        socket.set_nonblocking(true)?;
-    }
+/// Shows what the firewall does, and changes what it does on the way. `answers` says how many answers a client got since it was asked last.
+fn watch(firewall: &Firewall, mut answers: impl FnMut(usize) -> Result<usize>) -> Result<()> {
     let started = Instant::now();
     let mut table = Table { terminal: io::stdout().is_terminal(), drawn: 0 };
-    let mut answers = vec![0_u64; sockets.len()];
+    let mut answered = [0; CLIENTS.len()];
     for tick in 0..DRAWN {
         match tick {
             BLOCK_AT => firewall.blocklist.insert(BLOCKED, 1)?,
@@ -165,13 +194,10 @@ fn watch(firewall: &Firewall, sockets: &[UdpSocket]) -> Result<()> {
             _ => {}
         }
         thread::sleep(Duration::from_millis(250));
-        for (socket, answers) in sockets.iter().zip(&mut answers) {
-            let mut buffer = [0; 64];
-            while socket.recv_from(&mut buffer).is_ok() {
-                *answers += 1;
-            }
+        for (client, answered) in answered.iter_mut().enumerate() {
+            *answered += answers(client)?;
         }
-        table.draw(firewall, &answers, started.elapsed())?;
+        table.draw(firewall, &answered, started.elapsed())?;
     }
     Ok(())
 }
@@ -183,7 +209,7 @@ struct Table {
 }
 
 impl Table {
-    fn draw(&mut self, firewall: &Firewall, answers: &[u64], elapsed: Duration) -> Result<()> {
+    fn draw(&mut self, firewall: &Firewall, answers: &[usize], elapsed: Duration) -> Result<()> {
         self.drawn += 1;
         if !self.terminal && !self.drawn.is_multiple_of(4) {
             return Ok(());
