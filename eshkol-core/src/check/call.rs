@@ -162,6 +162,15 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// How many arguments a call has, in a message: "1 is given".
+pub(super) fn are_given(count: usize) -> String {
+    match count {
+        0 => "none is given".to_owned(),
+        1 => "1 is given".to_owned(),
+        _ => format!("{count} are given"),
+    }
+}
+
 impl Checker<'_> {
     /// Checks a call.
     pub(super) fn call(&mut self, callee: &Expr, arguments: &[Expr], position: Position, span: Span) -> Value {
@@ -327,7 +336,7 @@ impl Checker<'_> {
         let name = lambda.name.as_ref().map_or_else(|| "this procedure".to_owned(), |name| format!("`{}`", name.name));
         let least = if lambda.rest.is_some() { "at least " } else { "" };
         let plural = if wanted == 1 { "" } else { "s" };
-        let message = format!("{name} takes {least}{wanted} argument{plural}, and {given} are given");
+        let message = format!("{name} takes {least}{wanted} argument{plural}, and {}", are_given(given));
         let place = lambda.name.as_ref().map_or(lambda.span, |name| name.span);
         self.push(Diagnostic::error(catalogue::WRONG_ARITY, span, message).with_note(place, "defined here"));
         false

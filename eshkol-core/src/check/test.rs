@@ -206,7 +206,8 @@ impl Checker<'_> {
     pub(super) fn test_builtin(&mut self, name: &str, values: Vec<Value>, span: Span) -> Test {
         if let Some(comparison) = Comparison::by_name(name) {
             if values.len() < 2 {
-                let message = format!("`{name}` compares at least two values, and {} are given", values.len());
+                let message =
+                    format!("`{name}` compares at least two values, and {}", super::call::are_given(values.len()));
                 self.error(catalogue::WRONG_ARITY, span, message);
                 return self.decided(true, span);
             }

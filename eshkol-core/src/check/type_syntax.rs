@@ -40,8 +40,8 @@ const SIMPLE: &[(&str, DataType)] = &[
     ("mac-addr", DataType::Mac),
 ];
 
-/// The name of the predefined struct.
-pub const IPV4_TUPLE: &str = "ipv4-tuple";
+/// The struct of the prelude: proposed even where nothing names it, and so it was not read.
+const IPV4_TUPLE: &str = "ipv4-tuple";
 
 /// What people write who think of other languages, and what it is here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -202,11 +202,6 @@ fn named<'u>(scope: &mut dyn Scope<'u>, program: Option<ProgramId>, name: &str, 
             }
             Declared::Map(_) | Declared::Global(_) | Declared::Value => None,
         };
-    }
-    if name == IPV4_TUPLE
-        && let Some(id) = scope.predefined(name)
-    {
-        return Some(DataType::Struct(id));
     }
     let diagnostic = unknown(scope, program, name, span);
     scope.report(diagnostic);

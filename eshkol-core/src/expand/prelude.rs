@@ -36,6 +36,22 @@ pub(super) const FILES: &[File] = &[
         defines: &["current-pid", "current-tid", "current-uid", "current-gid", "cpu-id", "time-ns", "random-u32"],
         text: include_str!("../../prelude/process.esh"),
     },
+    File {
+        name: "prelude/tuple.esh",
+        defines: &[
+            "ipv4-tuple",
+            "make-ipv4-tuple",
+            "ipv4-tuple-src-ip",
+            "ipv4-tuple-dst-ip",
+            "ipv4-tuple-src-port",
+            "ipv4-tuple-dst-port",
+            "set-ipv4-tuple-src-ip!",
+            "set-ipv4-tuple-dst-ip!",
+            "set-ipv4-tuple-src-port!",
+            "set-ipv4-tuple-dst-port!",
+        ],
+        text: include_str!("../../prelude/tuple.esh"),
+    },
 ];
 
 /// All that the prelude defines.
@@ -51,8 +67,9 @@ impl Expander<'_> {
             match &datum.kind {
                 DatumKind::List(items, tail) => rest.extend(items.iter().chain(tail.as_deref())),
                 DatumKind::Vector(items) => rest.extend(items),
-                DatumKind::Symbol { name, .. } => {
-                    let file = FILES.iter().find(|file| file.defines.contains(&&**name));
+                DatumKind::Symbol { name, .. } | DatumKind::Keyword(name) => {
+                    let element = name.strip_suffix("-array").unwrap_or(name);
+                    let file = FILES.iter().find(|file| file.defines.contains(&element));
                     if let Some(file) = file.filter(|file| !self.prelude.contains(&file.name)) {
                         self.prelude.push(file.name);
                         self.add_file(file);

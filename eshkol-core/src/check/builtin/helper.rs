@@ -32,7 +32,10 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let least = helper.arguments.len();
     if call.values.len() < least || (call.values.len() > least && !(helper.variadic && call.values.len() <= 5)) {
         let plural = if least == 1 { "" } else { "s" };
-        let message = format!("`{name}` takes {least} argument{plural}, and {} are given", call.values.len());
+        let message = format!(
+            "`{name}` takes {least} argument{plural}, and {}",
+            super::super::call::are_given(call.values.len())
+        );
         return checker.report(Diagnostic::error(catalogue::WRONG_ARITY, span, message).with_help(helper.note));
     }
     let Some(arguments) = arguments(checker, helper, call.values) else { return Value::Error(span) };

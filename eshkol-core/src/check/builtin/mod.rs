@@ -115,7 +115,11 @@ impl Checker<'_> {
             (least, most) => format!("{least} to {most}"),
         };
         let plural = if wanted == "1" { "" } else { "s" };
-        let message = format!("`{}` takes {wanted} argument{plural}, and {} are given", call.name, call.values.len());
+        let message = format!(
+            "`{}` takes {wanted} argument{plural}, and {}",
+            call.name,
+            super::call::are_given(call.values.len())
+        );
         self.error(catalogue::WRONG_ARITY, call.span, message)
     }
 }

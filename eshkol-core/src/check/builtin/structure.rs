@@ -1,5 +1,6 @@
 //! Structs and headers that the user defines, and writing to places.
 
+use super::super::call::are_given;
 use super::super::checker::Checker;
 use super::super::declare::{Declared, HeaderId};
 use super::super::typed::{self, ExprKind as Typed, Part, PartValue, Place, RefTarget, RefType, Region, Type};
@@ -49,10 +50,10 @@ impl Checker<'_> {
         if !values.is_empty() && values.len() != information.fields.len() {
             let names: Vec<&str> = information.fields.iter().map(|field| &*field.name).collect();
             let message = format!(
-                "`make-{}` takes a value for each of its {} fields, or none at all; {} are given",
+                "`make-{}` takes a value for each of its {} fields, or none at all; {}",
                 information.name,
                 names.len(),
-                values.len()
+                are_given(values.len())
             );
             let mut diagnostic = Diagnostic::error(catalogue::WRONG_ARITY, span, message)
                 .with_help(format!("in order: {}", names.join(", ")));

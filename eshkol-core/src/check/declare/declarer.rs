@@ -1,13 +1,12 @@
 //! Declares types on demand, so that definitions may come in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::scope::{Constants, Scope};
 use super::{Declared, Header, HeaderId};
 use crate::arena::Arena;
-use crate::check::type_syntax::{self, IPV4_TUPLE};
-use crate::check::types::{DataType, Field, IntType, Struct, StructId, Types};
+use crate::check::type_syntax;
+use crate::check::types::Types;
 use crate::diagnostic::catalogue::{CONSTANT_CYCLE, MALFORMED_TYPE, RECURSIVE_TYPE};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expand::form::{DefId, DefinitionKind, Unit};
@@ -134,31 +133,6 @@ impl<'u> Scope<'u> for Declarer<'u, '_> {
         }
         let Declared::Enum(id) = self.declared(definition, used)? else { return None };
         self.types.enums.at(id).variants.get(variant).map(|(_, value)| *value)
-    }
-
-    fn predefined(&mut self, name: &str) -> Option<StructId> {
-        if name != IPV4_TUPLE {
-            return None;
-        }
-        let known = self.types.structs.iter().find(|(_, data)| data.span.is_none() && *data.name == *name);
-        if let Some((id, _)) = known {
-            return Some(id);
-        }
-        let field = |name: &str, ty, offset| Field { name: Arc::from(name), span: None, doc: None, ty, offset };
-        let port = || DataType::Int(IntType::U16);
-        Some(self.types.structs.push(Struct {
-            name: Arc::from(name),
-            span: None,
-            doc: Some(Arc::from("Both ends of a connection over IPv4.")),
-            fields: vec![
-                field("src-ip", DataType::Ipv4, 0),
-                field("dst-ip", DataType::Ipv4, 4),
-                field("src-port", port(), 8),
-                field("dst-port", port(), 10),
-            ],
-            size: 12,
-            align: 4,
-        }))
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

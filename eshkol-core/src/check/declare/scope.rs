@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Declarations, Declared};
-use crate::check::types::{StructId, Types};
+use crate::check::types::Types;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expand::form::{DefId, Definition, DefinitionKind, ProgramId, Unit};
 use crate::source::Span;
@@ -18,8 +18,6 @@ pub trait Scope<'u> {
     fn declared(&mut self, definition: DefId, used: Span) -> Option<Declared>;
     /// The value of a variant of an enum, for a use at `used`; `None` where it was reported as wrong.
     fn variant(&mut self, definition: DefId, variant: usize, used: Span) -> Option<u32>;
-    /// A struct that the language defines.
-    fn predefined(&mut self, name: &str) -> Option<StructId>;
     /// Says that something is wrong.
     fn report(&mut self, diagnostic: Diagnostic);
     /// What is known of constants.
@@ -66,11 +64,6 @@ impl<'u> Scope<'u> for Reader<'u> {
     fn variant(&mut self, definition: DefId, variant: usize, _used: Span) -> Option<u32> {
         let Some(Declared::Enum(id)) = self.declarations.by_definition.get(&definition) else { return None };
         self.declarations.types.enums.at(*id).variants.get(variant).map(|(_, value)| *value)
-    }
-
-    fn predefined(&mut self, name: &str) -> Option<StructId> {
-        let mut structs = self.declarations.types.structs.iter();
-        structs.find(|(_, data)| data.span.is_none() && *data.name == *name).map(|(id, _)| id)
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

@@ -44,7 +44,7 @@ impl Declarer<'_, '_> {
                 );
                 return None;
             }
-            let (field_name, span) = (field.name.name.clone(), Some(field.name.span));
+            let (field_name, span) = (field.name.name.clone(), (!definition.prelude).then_some(field.name.span));
             laid.push(Field { name: field_name, span, doc: field.doc.clone(), ty, offset });
         }
         whole.then(|| {

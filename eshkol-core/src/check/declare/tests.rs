@@ -133,19 +133,6 @@ fn structs_are_laid_out_as_in_c() {
 }
 
 #[test]
-fn the_predefined_tuple() {
-    let outcome = sound("(define-map m :hash (key-type :ipv4-tuple) (value-type :u64) (max-entries 8))");
-    let tuple = outcome.structure("ipv4-tuple");
-    assert_eq!((tuple.size, tuple.span), (12, None));
-    let own = sound(
-        "(define-map m :hash (key-type :ipv4-tuple) (value-type :u64) (max-entries 8))
-         (define-struct ipv4-tuple (a :u64) (b :u64))",
-    );
-    assert_eq!(own.structure("ipv4-tuple").size, 16);
-    assert_eq!(own.declarations.types.structs.len(), 1);
-}
-
-#[test]
 fn names_of_types() {
     refused("(define-struct s (a :u23))", &["ESK0316 at :u23"]);
     refused("(define-struct s (a :f64))", &["ESK0318 at :f64"]);
