@@ -92,7 +92,7 @@ impl XdpAction {
 pub struct TestRun {
     /// What the program returned.
     pub return_value: u32,
-    /// The packet as the program left it.
+    /// The packet as the program left it, with its metadata before it, if it made any.
     pub data: Vec<u8>,
     /// Mean time of a run, to the nanosecond. In the simulator, where time goes on by instructions, a nanosecond for each.
     pub duration: Duration,
@@ -200,12 +200,14 @@ impl XdpProgram {
 #[cfg(feature = "sim")]
 fn simulate(machine: &Machine, program: &str, packet: &[u8], repeat: u32) -> Result<TestRun> {
     let repeat = repeat.max(1);
-    let mut run = TestRun { return_value: 0, data: packet.to_vec(), duration: Duration::ZERO };
+    let mut run = TestRun { return_value: 0, data: Vec::new(), duration: Duration::ZERO };
+    let mut packet = packet.to_vec();
     for _ in 0..repeat {
-        let outcome = machine.run_xdp(program, &run.data).map_err(Error::Simulator)?;
+        let outcome = machine.run_xdp(program, &packet).map_err(Error::Simulator)?;
         // An XDP program's result has 32 bits.
         run.return_value = u32::try_from(outcome.return_value).unwrap_or(u32::MAX);
-        run.data = outcome.packet;
+        run.data = [outcome.metadata, outcome.packet.clone()].concat();
+        packet = outcome.packet;
         run.duration += Duration::from_nanos(outcome.instructions);
     }
     run.duration /= repeat;

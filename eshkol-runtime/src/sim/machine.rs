@@ -34,6 +34,8 @@ pub struct Outcome {
     pub return_value: u64,
     /// The packet as the program left it.
     pub packet: Vec<u8>,
+    /// The metadata that it left before the packet.
+    pub metadata: Vec<u8>,
     /// Where the packet is to go, if the program called a helper that says so.
     pub redirect: Option<Redirect>,
     /// How many instructions were executed.
@@ -173,16 +175,16 @@ impl Machine {
         let mut run = Run::new(&mut world, &program.instructions, Context::Xdp(packet), address);
         let result = run.start(&[address]);
         let (at, instructions, redirect) = (run.at, run.steps, run.redirect.take());
-        let mut bytes = Vec::new();
+        let (mut metadata, mut bytes) = (Vec::new(), Vec::new());
         if let Context::Xdp(packet) = run.end() {
-            bytes = packet.bytes(&world.memory).to_vec();
+            (metadata, bytes) = packet.bytes(&world.memory);
             packet.remove(&mut world.memory);
         }
         world.memory.remove(context, OVER);
         world.memory.forget_gone();
         // What the kernel takes of an XDP program's result is its lower half.
         let return_value = result.map_err(|fault| violation(program, at, fault))? & u64::from(u32::MAX);
-        Ok(Outcome { return_value, packet: bytes, redirect, instructions })
+        Ok(Outcome { return_value, packet: bytes, metadata, redirect, instructions })
     }
 
     /// Runs a program of any type on memory instead of a context, with its address in R1 and its length in R2, as tests of the instruction set do.
@@ -198,7 +200,7 @@ impl Machine {
         let packet = world.memory.remove(given, OVER).map(|region| region.bytes).unwrap_or_default();
         world.memory.forget_gone();
         let return_value = result.map_err(|fault| violation(program, at, fault))?;
-        Ok(Outcome { return_value, packet, redirect: None, instructions })
+        Ok(Outcome { return_value, packet, metadata: Vec::new(), redirect: None, instructions })
     }
 
     fn program(&self, name: &str) -> Result<&Program, SimulatorError> {

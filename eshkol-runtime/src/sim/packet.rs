@@ -48,9 +48,12 @@ impl Packet {
         self.end - self.data
     }
 
-    /// The packet as it is now.
-    pub(super) fn bytes<'a>(&self, memory: &'a Memory) -> &'a [u8] {
-        memory.get(self.region).and_then(|region| region.bytes.get(self.data..self.end)).unwrap_or_default()
+    /// The metadata and the packet as they are now.
+    pub(super) fn bytes(&self, memory: &Memory) -> (Vec<u8>, Vec<u8>) {
+        let part = |range: std::ops::Range<usize>| {
+            memory.get(self.region).and_then(|region| region.bytes.get(range)).unwrap_or_default().to_vec()
+        };
+        (part(self.meta..self.data), part(self.data..self.end))
     }
 
     /// The address of so many bytes at an offset of the packet, where they are in it.

@@ -1,4 +1,4 @@
-//! Runs instructions in the kernel: as a function that is called with the address of a map's value and its length, as the simulator does it.
+//! The kernel: runs instructions, as a function that is called with the address of a map's value and its length; makes maps, and works on them.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -48,6 +48,74 @@ fn array(value_size: usize) -> OwnedFd {
     let fd = unsafe { attributes.call(0) }.expect("an array");
     // SAFETY: the command returns a new descriptor.
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A map in the kernel.
+pub(crate) struct RealMap {
+    fd: OwnedFd,
+    key_size: usize,
+    lookup_size: usize,
+}
+
+impl RealMap {
+    pub(crate) fn new(
+        kind: u32,
+        key_size: usize,
+        value_size: usize,
+        entries: u32,
+        flags: u32,
+        lookup_size: usize,
+    ) -> Self {
+        let size = |bytes| u32::try_from(bytes).unwrap();
+        let attributes = Attributes::new().u32(0, kind).u32(4, size(key_size)).u32(8, size(value_size));
+        // SAFETY: no addresses.
+        let fd = unsafe { attributes.u32(12, entries).u32(16, flags).call(0) }.expect("a map");
+        // SAFETY: the command returns a new descriptor.
+        Self { fd: unsafe { OwnedFd::from_raw_fd(fd) }, key_size, lookup_size }
+    }
+
+    fn attributes(&self, key: &[u8]) -> Attributes {
+        assert_eq!(key.len(), self.key_size);
+        Attributes::new().u32(0, descriptor(&self.fd)).address(8, key)
+    }
+
+    pub(crate) fn lookup(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let mut value = vec![0; self.lookup_size];
+        let mut attributes = self.attributes(key).u64(16, value.as_mut_ptr().expose_provenance() as u64);
+        // SAFETY: the key and the value have the sizes of the map's.
+        found(unsafe { attributes.call(1) }).map(|found| found.then_some(value))
+    }
+
+    pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
+        assert_eq!(value.len(), self.lookup_size);
+        // SAFETY: the key and the value have the sizes of the map's.
+        unsafe { self.attributes(key).address(16, value).u64(24, flags).call(2) }.map(|_| ())
+    }
+
+    pub(crate) fn delete(&self, key: &[u8]) -> io::Result<bool> {
+        // SAFETY: the key has the size of the map's.
+        found(unsafe { self.attributes(key).call(3) })
+    }
+
+    pub(crate) fn next_key(&self, key: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
+        let mut next = vec![0; self.key_size];
+        let attributes = match key {
+            Some(key) => self.attributes(key),
+            None => Attributes::new().u32(0, descriptor(&self.fd)),
+        };
+        let mut attributes = attributes.u64(16, next.as_mut_ptr().expose_provenance() as u64);
+        // SAFETY: the keys have the size of the map's.
+        found(unsafe { attributes.call(4) }).map(|found| found.then_some(next))
+    }
+}
+
+/// Whether something was there.
+fn found(result: io::Result<i32>) -> io::Result<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn slot(code: u8, registers: u8, offset: i16, immediate: i32) -> Vec<u8> {

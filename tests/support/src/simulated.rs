@@ -27,7 +27,9 @@ impl Simulated {
 impl Runner for Simulated {
     fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
         let outcome = self.machine.run_xdp(&self.program, packet).map_err(|error| error.to_string())?;
-        Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet: outcome.packet })
+        // The kernel gives the metadata and the packet as one, too.
+        let packet = [outcome.metadata, outcome.packet].concat();
+        Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {

@@ -74,19 +74,16 @@ fn number(text: &[u8], flags: u64, signed: bool) -> Result<(u64, usize), Errno> 
     }
     let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let negative = text.get(blanks) == Some(&b'-');
-    if negative && !signed {
-        return Err(Errno(libc::EINVAL));
-    }
     let mut taken = blanks + usize::from(negative);
-    let hexadecimal = matches!(text[taken..], [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit());
+    // Where the base is left open, the prefix wants a digit behind it; where it is 16, it is skipped whatever comes (`_parse_integer_fixup_radix`).
+    let prefixed = matches!(text[taken..], [b'0', b'x' | b'X', ..]);
     let base = match flags {
-        0 if hexadecimal => 16,
+        0 if prefixed && text.get(taken + 2).is_some_and(u8::is_ascii_hexdigit) => 16,
         0 if text.get(taken) == Some(&b'0') => 8,
         0 => 10,
-        16 => 16,
         base => base,
     };
-    if base == 16 && hexadecimal {
+    if base == 16 && prefixed {
         taken += 2;
     }
     let start = taken;
@@ -97,7 +94,7 @@ fn number(text: &[u8], flags: u64, signed: bool) -> Result<(u64, usize), Errno> 
         value = value.checked_mul(base).and_then(|value| value.checked_add(digit)).ok_or(Errno(libc::ERANGE))?;
         taken += 1;
     }
-    if taken == start {
+    if taken == start || (negative && !signed) {
         return Err(Errno(libc::EINVAL));
     }
     if signed {

@@ -1,6 +1,7 @@
 //! Helpers on packets and checksums (`net/core/filter.c`).
 
 use super::{Arguments, Errno, Fault, Helper, Run, negated, outcome, size};
+use crate::sim::alu::low;
 use crate::sim::context::Context;
 use crate::sim::execute::Redirect;
 use crate::sim::memory::Memory;
@@ -42,7 +43,7 @@ fn redirect(run: &mut Run<'_>, [interface, flags, ..]: Arguments) -> Result<u64,
     if flags != 0 {
         return Ok(ABORTED);
     }
-    run.redirect = Some(Redirect::Interface(crate::sim::alu::low(interface)));
+    run.redirect = Some(Redirect::Interface(low(interface)));
     Ok(REDIRECT)
 }
 
@@ -60,7 +61,7 @@ fn redirect_map(run: &mut Run<'_>, [map, key, flags, ..]: Arguments) -> Result<u
     if flags & !allowed != 0 {
         return Ok(ABORTED);
     }
-    let key = crate::sim::alu::low(key);
+    let key = low(key);
     if flags & BROADCAST == 0 && !world.maps[map].has(&mut world.memory, &key.to_ne_bytes()) {
         return Ok(flags & ACTIONS);
     }
@@ -69,26 +70,35 @@ fn redirect_map(run: &mut Run<'_>, [map, key, flags, ..]: Arguments) -> Result<u
     Ok(REDIRECT)
 }
 
-/// The change of a checksum; the result has been folded to 16 bits since Linux 6.13.
+/// The change of a checksum. Since Linux 6.13 it is folded to 16 bits, and memory of any size will do.
 fn csum_diff(run: &mut Run<'_>, [from, from_size, to, to_size, seed]: Arguments) -> Result<u64, Fault> {
-    let (from_size, to_size) = (from_size & u64::from(u32::MAX), to_size & u64::from(u32::MAX));
-    if !from_size.is_multiple_of(4) || !to_size.is_multiple_of(4) {
-        return Ok(negated(Errno(libc::EINVAL)));
+    let memory = &run.world.memory;
+    let (from_size, to_size, seed) = (low(from_size), low(to_size), low(seed));
+    let bytes =
+        |address, length| if length == 0 { Ok(&[][..]) } else { memory.bytes(address, size(u64::from(length))) };
+    let (from, to) = (bytes(from, from_size)?, bytes(to, to_size)?);
+    let sum = match (from_size, to_size) {
+        (0, 0) => seed,
+        (0, _) => sum(to, seed),
+        (_, 0) => !sum(from, !seed),
+        _ => fold(u64::from(sum(to, seed)) + u64::from(!sum(from, 0))),
+    };
+    // `csum_from32to16`
+    Ok(u64::from(sum.wrapping_add(sum.rotate_left(16)) >> 16))
+}
+
+/// The sum of the words of memory (RFC 1071) in 32 bits (`csum_partial`). A last byte without a partner has a zero behind it.
+fn sum(bytes: &[u8], start: u32) -> u32 {
+    let words = bytes.chunks(2).map(|pair| u16::from_ne_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    fold(words.fold(u64::from(start), |sum, word| sum + u64::from(word)))
+}
+
+/// Adds the upper half to the lower one until there is none.
+fn fold(mut sum: u64) -> u32 {
+    while sum >> 32 != 0 {
+        sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
     }
-    let mut sum = u64::from(crate::sim::alu::low(seed));
-    for (address, length, removed) in [(to, to_size, false), (from, from_size, true)] {
-        if length == 0 {
-            continue;
-        }
-        for word in run.world.memory.bytes(address, size(length))?.chunks_exact(2) {
-            let word = u16::from_ne_bytes([word[0], word[1]]);
-            sum += u64::from(if removed { !word } else { word });
-        }
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    Ok(sum)
+    low(sum)
 }
 
 /// One of the helpers that move the packet.
@@ -97,7 +107,7 @@ fn adjust(
     [context, by, ..]: Arguments,
     how: fn(&mut Packet, &mut Memory, i32) -> Result<(), Errno>,
 ) -> Result<u64, Fault> {
-    let by = crate::sim::alu::low(by).cast_signed();
+    let by = low(by).cast_signed();
     let (packet, memory) = packet(run, context)?;
     Ok(outcome(how(packet, memory, by)))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{By, Errno, Memory, RegionId, Shape, Storage, Value, check_flags, index, next_index};
+use super::{By, Errno, Memory, RegionId, Shape, Storage, Value, index, next_index};
 use crate::sys::{EXIST, NOEXIST};
 
 #[derive(Debug)]
@@ -47,7 +47,10 @@ impl Storage for Targets {
         }
         if self.hash {
             let present = self.targets.contains_key(&key);
-            check_flags(flags, present)?;
+            // That there is something is never asked for.
+            if present && flags == NOEXIST {
+                return Err(Errno(libc::EEXIST));
+            }
             if !present && self.targets.len() >= self.max_entries as usize {
                 return Err(Errno(libc::E2BIG));
             }
