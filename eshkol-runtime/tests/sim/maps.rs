@@ -54,12 +54,14 @@ fn agree(
         };
         assert_eq!(ours, theirs, "{name}, round {round}: {what} {key:x?}");
     }
-    let keys = |next: &dyn Fn(Option<&[u8]>) -> Option<Vec<u8>>| {
-        std::iter::successors(next(None), |key| next(Some(key))).collect::<BTreeSet<_>>()
-    };
-    let ours = keys(&|key| simulated.next_key(key).unwrap());
-    assert_eq!(ours, keys(&|key| real.next_key(key).unwrap()), "{name}");
+    let ours = keys(|key| simulated.next_key(key).unwrap());
+    assert_eq!(ours, keys(|key| real.next_key(key).unwrap()), "{name}");
     assert!(!ours.is_empty(), "{name}: nothing was left");
+}
+
+/// All keys of a map.
+fn keys(next: impl Fn(Option<&[u8]>) -> Option<Vec<u8>>) -> BTreeSet<Vec<u8>> {
+    std::iter::successors(next(None), |key| next(Some(key))).collect()
 }
 
 fn number_below(limit: u64) -> impl FnMut(&mut Random) -> Vec<u8> {
