@@ -26,7 +26,8 @@ pub(crate) fn check(spec: &UnitSpec) -> Result<()> {
     Err(Error::Object { unit: spec.name.to_owned(), reason, source: None })
 }
 
-fn check_bytes(object: &[u8]) -> Result<(), String> {
+/// The same for an object without a description; says what is wrong.
+pub(crate) fn check_bytes(object: &[u8]) -> Result<(), String> {
     if object.len() < header::SIZE || !object.starts_with(MAGIC) || object[header::CLASS] != ELFCLASS64 {
         return Err("it is not a 64-bit ELF file; it was damaged on the way from the compiler".to_owned());
     }

@@ -63,6 +63,38 @@ fn the_blocks_are_the_guides() {
 }
 
 #[test]
+fn every_program_does_its_work_in_the_simulator() {
+    let (good, bad) = (Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3));
+    let unit = xdp_drop::XdpDrop::test().unwrap();
+    for _ in 0..5 {
+        assert_eq!(unit.xdp_main.test_run(&udp_from(good)).unwrap().action(), Some(XdpAction::Drop));
+    }
+    assert_eq!(unit.packet_counter.get(0).unwrap(), 5);
+
+    let unit = xdp_firewall::XdpFirewall::test().unwrap();
+    unit.blocklist.insert(bad, 1).unwrap();
+    let verdict = |packet: &[u8]| unit.xdp_main.test_run(packet).unwrap().action();
+    assert_eq!([verdict(&udp_from(good)), verdict(&udp_from(bad))], [Some(XdpAction::Pass), Some(XdpAction::Drop)]);
+    assert_eq!(verdict(&udp_from(bad)[..33]), Some(XdpAction::Pass));
+
+    let unit = benchmark::Benchmark::test().unwrap();
+    unit.simulator().unwrap().set_time(5000);
+    for _ in 0..3 {
+        assert_eq!(unit.xdp_main.test_run(&frame_of_type(46)).unwrap().action(), Some(XdpAction::Pass));
+    }
+    let [packets, bytes, start, now] = [0, 1, 2, 3].map(|index| unit.perf_stats.get(index).unwrap().sum());
+    assert_eq!([packets, bytes], [3, 180]);
+    assert!(start <= now && (5000..6000).contains(&now), "{start} {now}");
+
+    let unit = traffic_counter::TrafficCounter::test().unwrap();
+    for _ in 0..4 {
+        unit.xdp_main.test_run(&frame_of_type(46)).unwrap();
+    }
+    let stats = unit.traffic_stats.get(46).unwrap();
+    assert_eq!((stats[0].packets, stats[0].bytes), (4, 240));
+}
+
+#[test]
 fn xdp_drop_counts_and_drops_every_packet() {
     let Privilege::Granted = require_root() else { return };
     let unit = xdp_drop::XdpDrop::load().unwrap();

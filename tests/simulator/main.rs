@@ -49,6 +49,24 @@ eshkol! {
                  :xdp-pass)))))
 }
 
+eshkol! {
+    (define-ebpf-program curious
+      (license "GPL")
+      (program-type :xdp)
+      (min-kernel "6.16")
+
+      (define-struct answers
+        (time :u64) (random :u32) (cpu :u32) (process :u64) (user :u64) (interface :u32) (queue :u32))
+      (define-map seen :array (key-type :u32) (value-type :answers) (max-entries 1))
+
+      (define (ask ctx)
+        (bpf-trace-printk "from interface %d, %d bytes" 28 (ctx-ingress-ifindex ctx) (packet-length ctx))
+        (map-update seen 0
+          (make-answers (bpf-ktime-get-ns) (bpf-get-prandom-u32) (bpf-get-smp-processor-id) (bpf-get-current-pid-tgid)
+                        (bpf-get-current-uid-gid) (ctx-ingress-ifindex ctx) (ctx-rx-queue-index ctx)))
+        (bpf-redirect 7 0)))
+}
+
 const GOOD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const BAD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
 
@@ -154,4 +172,34 @@ fn a_run_that_is_stopped_is_told_at_its_scheme_line() {
     assert!(text.starts_with("the simulator stops program `filter` at instruction"), "{text}");
     assert!(text.contains("it has not ended after 60 instructions"), "{text}");
     assert!(text.contains(&format!("--> tests/simulator/main.rs:{}", location.line)), "{text}");
+}
+
+#[test]
+fn what_programs_ask_about_can_be_set_and_is_the_same_every_time() {
+    let ask = |set: &dyn Fn(&eshkol::sim::Machine)| {
+        let unit = Curious::test().unwrap();
+        let simulator = unit.simulator().unwrap();
+        set(simulator);
+        let outcome = simulator.run_xdp("ask", &packet_from(GOOD)).unwrap();
+        assert_eq!(outcome.redirect, Some(eshkol::sim::Redirect::Interface(7)));
+        (unit.seen.get(0).unwrap(), simulator.take_trace())
+    };
+    let (answers, trace) = ask(&|_| ());
+    assert_eq!((answers, trace.clone()), ask(&|_| ()));
+    assert_eq!(trace, ["from interface 1, 47 bytes"]);
+    assert!((1_000_000_000..1_000_001_000).contains(&answers.time), "{}", answers.time);
+    assert_eq!((answers.cpu, answers.process, answers.interface, answers.queue), (0, 1000 << 32 | 1000, 1, 0));
+
+    let (set, trace) = ask(&|simulator| {
+        simulator.set_time(7);
+        simulator.set_seed(1);
+        simulator.set_ingress(3, 2);
+        let mut task = eshkol::sim::Task::default();
+        (task.process, task.thread, task.user, task.group) = (1, 2, 3, 4);
+        simulator.set_task(task);
+    });
+    assert_eq!(trace, ["from interface 3, 47 bytes"]);
+    assert!(set.time < 1000 && set.random != answers.random);
+    assert_eq!((set.process, set.user, set.interface, set.queue), (1 << 32 | 2, 4 << 32 | 3, 3, 2));
+    assert!(Curious::test().unwrap().simulator().unwrap().set_cpu(usize::MAX).is_err());
 }

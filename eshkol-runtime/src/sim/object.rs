@@ -9,6 +9,7 @@ use super::instruction::{Instruction, decode};
 use super::lines::{Lines, Texts};
 use super::map::Definition;
 use super::violation::SimulatorError;
+use crate::object::check_bytes;
 use crate::sys::kind;
 
 /// What an object holds.
@@ -56,6 +57,7 @@ pub(crate) struct Changes<'a> {
 
 pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, SimulatorError> {
     let damaged = |error: &dyn std::error::Error| SimulatorError::object(chain(error));
+    check_bytes(bytes).map_err(SimulatorError::object)?;
     let mut object = Object::parse(bytes).map_err(|error| damaged(&error))?;
     let globals = changes.globals.iter().map(|(symbol, bytes)| (*symbol, (bytes.as_slice(), true))).collect();
     object.patch_map_data(globals).map_err(|error| damaged(&error))?;

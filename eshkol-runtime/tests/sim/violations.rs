@@ -258,5 +258,49 @@ fn what_is_no_instruction_is_refused_before_it_runs() {
     assert_eq!(error.message(), "is no program: at instruction 0, opcode 0xff with offset 0 is not known");
     let error = Machine::load(object(&[asm::jump(7), asm::exit()])).unwrap_err();
     assert!(error.message().contains("goes to a slot where no instruction starts"), "{error}");
-    assert!(!Machine::load(b"no object").unwrap_err().is_violation());
+    let error = Machine::load(b"no object").unwrap_err();
+    assert!(!error.is_violation());
+    assert!(
+        error.to_string().starts_with("the simulator cannot load the object: it is not a 64-bit ELF file"),
+        "{error}"
+    );
+}
+
+/// The address of a function of the same program.
+const fn function(d: u8, distance: i32) -> [Instruction; 2] {
+    [Plain(0x18, d, 4, 0, distance), Plain(0, 0, 0, 0, 0)]
+}
+
+/// Calls a function `rounds` times that adds its argument to what R2 points to and gives whether the argument is `last`.
+fn repeat(rounds: i32, last: i32, flags: i32) -> Vec<Instruction> {
+    let mut code = vec![asm::mov(6, 0), store64_register(10, -8, 6), asm::mov(1, rounds)];
+    code.extend(function(2, 8));
+    code.extend([asm::mov_register(3, 10), asm::add(3, -8), asm::mov(4, flags), asm::call(181)]);
+    code.extend([asm::load64(1, 10, -8), Plain(0x0f, 0, 1, 0, 0), asm::exit()]);
+    code.extend([asm::load64(3, 2, 0), Plain(0x0f, 3, 1, 0, 0), store64_register(2, 0, 3), asm::mov(0, 0)]);
+    code.extend([Plain(0x55, 1, 0, 1, last), asm::mov(0, 1), asm::exit()]);
+    code
+}
+
+#[test]
+fn a_function_is_called_as_often_as_asked() {
+    // How often, and the sum of the rounds' numbers.
+    assert_eq!(run_code(&repeat(5, -1, 0)), Ok(5 + 10));
+    assert_eq!(run_code(&repeat(5, 2, 0)), Ok(3 + 3));
+    assert_eq!(run_code(&repeat(0, -1, 0)), Ok(0));
+    assert_eq!(run_code(&repeat(5, -1, 1)), Ok((-22_i64).cast_unsigned()));
+    assert_eq!(run_code(&repeat(8 << 20 | 1, -1, 0)), Ok((-7_i64).cast_unsigned()));
+}
+
+#[test]
+fn what_goes_wrong_in_a_function_is_told_there() {
+    let mut code = repeat(5, -1, 0);
+    let inside = code.len() - 7;
+    code[inside] = asm::load64(3, 2, 8);
+    let (at, message) = run_code(&code).unwrap_err();
+    assert_eq!(at, inside);
+    assert_eq!(
+        message,
+        "reads 8 bytes at offset 0 of the stack, 8 bytes past its end: it has 512 bytes (through r2 + 8)"
+    );
 }
