@@ -8,7 +8,7 @@ use std::thread;
 use eshkol_core::bpf::disassemble;
 use eshkol_core::diagnostic::render::{Style, render};
 use eshkol_core::{Endianness, Optimisation, Options};
-use eshkol_test_support::{Loaded, Outcome, Privilege, Runner, Simulated, require_root};
+use eshkol_test_support::{Loaded, Outcome, Privilege, Runner, Simulated, require_root_for};
 
 use crate::case::{self, Case, Compiled, GIVEN, RESULT, Run, SMALL_PACKET};
 use crate::packet;
@@ -68,7 +68,7 @@ fn drawn(compiled: &Compiled) -> String {
 
 #[test]
 fn every_case_gives_what_it_says() {
-    let in_kernel = require_root() == Privilege::Granted;
+    let in_kernel = require_root_for(", in the kernel,") == Privilege::Granted;
     check_all(|case| {
         for kernel in kernels(case) {
             for optimisation in [Optimisation::None, Optimisation::Full] {

@@ -17,7 +17,7 @@ pub use loaded::{Loaded, stay_on_first_processor};
 pub use namespace::Namespace;
 pub use object_file::{Instruction, Object, asm};
 pub use packet::{Packet, internet_checksum};
-pub use privilege::{Privilege, require_root};
+pub use privilege::{Privilege, require_root, require_root_for};
 pub use runner::{Outcome, Runner};
 pub use simulated::Simulated;
 pub use wire::Wire;
