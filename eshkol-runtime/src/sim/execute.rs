@@ -273,11 +273,14 @@ impl<'a> Run<'a> {
         Ok(self.registers.get(base)?.wrapping_add_signed(offset.into()))
     }
 
+    /// Whether an address is in a context of the kernel's.
+    fn is_in_context(&self, address: u64) -> bool {
+        matches!(self.context, Context::Xdp(_)) && Memory::same_region(address, self.context_address)
+    }
+
     fn load(&mut self, address: u64, size: Size) -> Result<u64, Fault> {
         // Reading from the context means more than reading its bytes.
-        if let (Context::Xdp(_), Some((_, region))) = (&self.context, self.world.memory.find(address))
-            && region.kind == Kind::Context
-        {
+        if self.is_in_context(address) {
             let offset = usize::try_from(address.wrapping_sub(self.context_address)).unwrap_or(usize::MAX);
             return self.context.load(&self.world.environment, offset, size.bytes());
         }
@@ -285,9 +288,7 @@ impl<'a> Run<'a> {
     }
 
     fn store(&mut self, address: u64, size: Size, value: u64) -> Result<(), Fault> {
-        if let (Context::Xdp(_), Some((_, region))) = (&self.context, self.world.memory.find(address))
-            && region.kind == Kind::Context
-        {
+        if self.is_in_context(address) {
             return Err(Fault::new("writes to the context, which programs of this type can't change"));
         }
         self.world.memory.write(address, size.bytes(), value)

@@ -145,6 +145,11 @@ impl Memory {
         }
     }
 
+    /// Whether two addresses are in one region, or around it.
+    pub(super) fn same_region(left: u64, right: u64) -> bool {
+        left >> 32 == right >> 32
+    }
+
     /// The region that an address is in, or around.
     pub(super) fn find(&self, address: u64) -> Option<(RegionId, &Region)> {
         let id = region_of(address)?;
@@ -153,34 +158,40 @@ impl Memory {
 
     /// Reads a number of 1 to 8 bytes, as an instruction does.
     pub(super) fn read(&self, address: u64, size: usize) -> Result<u64, Fault> {
+        let (id, region) = self.live(address, size, Access::Read)?;
+        let offset = offset_in(id, address);
+        let range = region.check(offset, size, Access::Read)?;
+        region.check_alignment(offset, size, Access::Read)?;
         let mut word = [0; 8];
-        let bytes = self.bytes(address, size)?;
-        self.check_alignment(address, size, Access::Read)?;
-        let place = if cfg!(target_endian = "big") { 8 - size..8 } else { 0..size };
-        word[place].copy_from_slice(bytes);
+        word[place_in_word(size)].copy_from_slice(&region.bytes[range]);
         Ok(u64::from_ne_bytes(word))
     }
 
     /// Writes the low 1 to 8 bytes of a number, as an instruction does.
     pub(super) fn write(&mut self, address: u64, size: usize, value: u64) -> Result<(), Fault> {
-        self.check_alignment(address, size, Access::Write)?;
-        let word = value.to_ne_bytes();
-        let place = if cfg!(target_endian = "big") { 8 - size..8 } else { 0..size };
-        let (region, range) = self.place(address, size, Access::Write)?;
-        region.write(range, &word[place]);
+        let (region, range) = self.place(address, size)?;
+        // Regions start at multiples of every size, so that the offset tells.
+        region.check_alignment(i64::try_from(range.start).unwrap_or(i64::MAX), size, Access::Write)?;
+        region.write(range, &value.to_ne_bytes()[place_in_word(size)]);
         Ok(())
     }
 
-    /// Bytes that a helper reads.
+    /// Bytes that a helper reads; none may be anywhere.
     pub(super) fn bytes(&self, address: u64, size: usize) -> Result<&[u8], Fault> {
+        if size == 0 {
+            return Ok(&[]);
+        }
         let (id, region) = self.live(address, size, Access::Read)?;
         let range = region.check(offset_in(id, address), size, Access::Read)?;
         Ok(&region.bytes[range])
     }
 
-    /// Bytes that a helper fills.
+    /// Bytes that a helper fills; none may be anywhere.
     pub(super) fn fill(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let (region, range) = self.place(address, bytes.len(), Access::Write)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (region, range) = self.place(address, bytes.len())?;
         region.write(range, bytes);
         Ok(())
     }
@@ -192,14 +203,10 @@ impl Memory {
         region.check_alignment(offset_in(id, address), size, Access::Atomic)
     }
 
-    fn check_alignment(&self, address: u64, size: usize, access: Access) -> Result<(), Fault> {
-        let (id, region) = self.live(address, size, access)?;
-        region.check_alignment(offset_in(id, address), size, access)
-    }
-
-    fn place(&mut self, address: u64, size: usize, access: Access) -> Result<(&mut Region, Range<usize>), Fault> {
-        let (id, region) = self.live(address, size, access)?;
-        let range = region.check(offset_in(id, address), size, access)?;
+    /// Where something may be written.
+    fn place(&mut self, address: u64, size: usize) -> Result<(&mut Region, Range<usize>), Fault> {
+        let (id, region) = self.live(address, size, Access::Write)?;
+        let range = region.check(offset_in(id, address), size, Access::Write)?;
         match self.get_mut(id) {
             Some(region) => Ok((region, range)),
             None => Err(Fault::new("touches a region that is gone")),
@@ -228,14 +235,21 @@ impl Memory {
 }
 
 fn region_of(address: u64) -> Option<RegionId> {
-    let number = u32::try_from(address >> 32).unwrap_or(0);
-    (number != 0).then_some(RegionId(number))
+    match u32::try_from(address >> 32) {
+        Ok(0) | Err(_) => None,
+        Ok(number) => Some(RegionId(number)),
+    }
 }
 
 /// Where in a region an address is: negative before its start.
 fn offset_in(id: RegionId, address: u64) -> i64 {
     // Both are in the 4 GiB of the region.
     address.wrapping_sub(Memory::address(id, 0)).cast_signed()
+}
+
+/// Which bytes of a word, as it is in memory, are the low ones.
+fn place_in_word(size: usize) -> Range<usize> {
+    if cfg!(target_endian = "big") { 8 - size..8 } else { 0..size }
 }
 
 /// `1 byte`, `4 bytes`.

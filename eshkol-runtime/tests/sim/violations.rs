@@ -143,6 +143,12 @@ fn a_misaligned_atomic_operation() {
 }
 
 #[test]
+fn an_atomic_operation_on_the_packet() {
+    let code = [asm::load32(1, 1, 0), asm::mov(2, 1), Plain(0xc3, 1, 2, 0, 0)];
+    assert!(message(&[&code, &RETURN_PASS]).1.contains("which the kernel allows in maps and on the stack only"));
+}
+
+#[test]
 fn constants_stay_what_they_are() {
     let (_, message) = message(&[&[asm::address(1, "constant"), asm::store8(1, 0, 9)], &RETURN_PASS]);
     assert_eq!(
@@ -186,6 +192,10 @@ fn the_context_by_its_fields() {
         "{wrong_size}"
     );
     assert!(message(&[&[asm::store32(1, 12, 1)], &RETURN_PASS]).1.contains("writes to the context"));
+    let as_key = [asm::mov_register(2, 1), asm::address(1, "hash"), asm::call(1)];
+    assert!(message(&[&as_key, &RETURN_PASS]).1.contains("of which there are only fields to load"));
+    let atomic = [asm::mov(2, 1), Plain(0xc3, 1, 2, 12, 0)];
+    assert!(message(&[&atomic, &RETURN_PASS]).1.contains("of which there are only fields to load"));
 }
 
 #[test]
@@ -230,6 +240,12 @@ fn the_stack_of_a_function_that_has_returned() {
     let (at, message) = run_code(&code).unwrap_err();
     assert_eq!(at, 1);
     assert!(message.contains("the call that it belonged to has returned"), "{message}");
+}
+
+#[test]
+fn a_null_pointer_without_a_context() {
+    let (_, message) = run_code(&[asm::mov(1, 0), asm::load64(0, 1, 0), asm::exit()]).unwrap_err();
+    assert!(message.contains("which is a null pointer"), "{message}");
 }
 
 #[test]

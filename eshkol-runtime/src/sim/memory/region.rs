@@ -76,9 +76,7 @@ impl Region {
     /// That so many bytes at an offset may be read or written; gives where they are.
     pub(super) fn check(&self, offset: i64, size: usize, access: Access) -> Result<Range<usize>, Fault> {
         let doing = || format!("{} {} at {}", access.verb(), counted(size), self.position(offset));
-        let start = usize::try_from(offset).ok().filter(|start| *start >= self.visible.start);
-        let range = start.and_then(|start| Some(start..start.checked_add(size)?));
-        let Some(range) = range.filter(|range| range.end <= self.visible.end) else {
+        let Some(range) = self.range(offset, size) else {
             return Err(Fault(format!("{}, {}", doing(), self.outside(offset, size))));
         };
         match self.kind {
@@ -86,7 +84,9 @@ impl Region {
             Kind::MapValue { constant: true, .. } | Kind::MapKey if access != Access::Read => {
                 return Err(Fault(format!("{}, which programs can't change", doing())));
             }
-            Kind::Context | Kind::Packet if access == Access::Atomic => {
+            // Loads of fields don't come here.
+            Kind::Context => return Err(Fault(format!("{}, of which there are only fields to load", doing()))),
+            Kind::Packet if access == Access::Atomic => {
                 return Err(Fault(format!(
                     "{} in one, which the kernel allows in maps and on the stack only",
                     doing()
@@ -95,7 +95,8 @@ impl Region {
             _ => {}
         }
         if access != Access::Write
-            && let Some(missing) = self.initialised.as_ref().and_then(|i| i.first_missing(range.clone()))
+            && let Some(initialised) = &self.initialised
+            && let Some(missing) = initialised.first_missing(range.clone())
         {
             let which = if size == 1 {
                 "which has not been written".to_owned()
@@ -107,12 +108,19 @@ impl Region {
         Ok(range)
     }
 
+    /// So many bytes at an offset, where all of them may be touched.
+    fn range(&self, offset: i64, size: usize) -> Option<Range<usize>> {
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(size)?;
+        if start >= self.visible.start && end <= self.visible.end { Some(start..end) } else { None }
+    }
+
     /// That an instruction may access so many bytes at an offset: some regions want that to be a multiple of the size. The kernel always asks it of
     /// atomic operations, and on the stack, where it follows what is stored; elsewhere it is the machine's business, and most do not mind.
     pub(super) fn check_alignment(&self, offset: i64, size: usize, access: Access) -> Result<(), Fault> {
         let asked = access == Access::Atomic || matches!(self.kind, Kind::Stack { .. });
-        let size_of_access = i64::try_from(size).unwrap_or(i64::MAX);
-        if asked && offset.checked_rem(size_of_access).is_some_and(|rest| rest != 0) {
+        // Regions start at multiples of every size, so that the offset tells.
+        if asked && usize::try_from(offset).is_ok_and(|offset| !offset.is_multiple_of(size)) {
             let doing = format!("{} {} at {}", access.verb(), counted(size), self.position(offset));
             return Err(Fault(format!("{doing}, which is no multiple of {size}")));
         }
