@@ -379,12 +379,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Fills a buffer with bytes, and with zeros behind them.
+    /// Fills a buffer of this length with bytes, and with zeros behind them.
     pub(super) fn write_all(&mut self, address: u64, bytes: &[u8], length: usize) -> Result<(), Fault> {
-        // No region is as long as that; the access says what is wrong with it.
-        let mut padded = bytes.to_vec();
-        padded.resize(length.min(1 << 30), 0);
-        self.world.memory.fill(address, &padded)
+        self.world.memory.fill_padded(address, bytes, length)
     }
 }
 

@@ -188,11 +188,19 @@ impl Memory {
 
     /// Bytes that a helper fills; none may be anywhere.
     pub(super) fn fill(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
-        if bytes.is_empty() {
+        self.fill_padded(address, bytes, bytes.len())
+    }
+
+    /// A buffer of this length that a helper fills, with zeros where there are not as many bytes.
+    pub(super) fn fill_padded(&mut self, address: u64, bytes: &[u8], length: usize) -> Result<(), Fault> {
+        if length == 0 {
             return Ok(());
         }
-        let (region, range) = self.place(address, bytes.len())?;
-        region.write(range, bytes);
+        // Before anything of that length is made, which may be any number.
+        let (region, range) = self.place(address, length)?;
+        let mut padded = bytes.to_vec();
+        padded.resize(length, 0);
+        region.write(range, &padded);
         Ok(())
     }
 
