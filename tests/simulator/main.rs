@@ -67,6 +67,19 @@ eshkol! {
         (bpf-redirect 7 0)))
 }
 
+eshkol! {
+    (define-ebpf-object pair (license "GPL"))
+    (define-map counts :array (key-type :u32) (value-type :u64) (max-entries 2))
+    (define-ebpf-program first
+      (program-type :xdp)
+      (define (count-first ctx) (map-increment! counts 0) :xdp-pass))
+    (define-ebpf-program second
+      (program-type :xdp)
+      (define (count-second ctx)
+        (map-increment! counts 1 (or (map-lookup counts 0) 0))
+        :xdp-drop))
+}
+
 const GOOD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const BAD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
 
@@ -159,6 +172,15 @@ fn what_needs_the_kernel_says_so() {
 #[test]
 fn a_run_that_is_stopped_is_told_at_its_scheme_line() {
     let unit = Firewall::test().unwrap();
+    // Wherever it is stopped: what comes from the prelude is told where the text uses it.
+    let whole = unit.simulator().unwrap().run_xdp("filter", &packet_from(GOOD)).unwrap().instructions;
+    for limit in 1..whole {
+        let unit = Firewall::test().unwrap();
+        unit.simulator().unwrap().set_instruction_limit(limit);
+        let Err(Error::Simulator(stopped)) = unit.filter.test_run(&packet_from(GOOD)) else { panic!("not stopped") };
+        assert_eq!(stopped.location().unwrap().file, "tests/simulator/main.rs", "at {limit}");
+    }
+    let unit = Firewall::test().unwrap();
     unit.simulator().unwrap().set_instruction_limit(60);
     let error = unit.filter.test_run(&packet_from(GOOD)).unwrap_err();
     let Error::Simulator(stopped) = &error else { panic!("{error}") };
@@ -202,4 +224,14 @@ fn what_programs_ask_about_can_be_set_and_is_the_same_every_time() {
     assert!(set.time < 1000 && set.random != answers.random);
     assert_eq!((set.process, set.user, set.interface, set.queue), (1 << 32 | 2, 4 << 32 | 3, 3, 2));
     assert!(Curious::test().unwrap().simulator().unwrap().set_cpu(usize::MAX).is_err());
+}
+
+#[test]
+fn programs_of_a_unit_share_its_maps() {
+    let unit = Pair::test().unwrap();
+    for _ in 0..2 {
+        assert_eq!(unit.count_first.test_run(&packet_from(GOOD)).unwrap().action(), Some(XdpAction::Pass));
+        assert_eq!(unit.count_second.test_run(&packet_from(GOOD)).unwrap().action(), Some(XdpAction::Drop));
+    }
+    assert_eq!(unit.counts.iter().map(Result::unwrap).collect::<Vec<_>>(), [2, 3]);
 }
