@@ -11,9 +11,11 @@ mod comparison;
 pub mod constant;
 mod convert;
 pub mod declare;
+mod effort;
 mod entry;
 mod expression;
 mod flow;
+mod forks;
 mod functions;
 mod implied;
 mod loops;
@@ -61,6 +63,12 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         return None;
     }
     let functions = functions::keep_called(&mut programs, functions.arena);
+    for program in &programs {
+        effort::check(program, &functions, declarations.min_kernel, diagnostics);
+    }
+    if diagnostics.has_errors() {
+        return None;
+    }
     Some(typed::Unit {
         name: declarations.name.name,
         name_span: declarations.name.span,

@@ -4,7 +4,8 @@ use super::function::FunctionLowering;
 use super::place::Address;
 use crate::check::typed::{Region, Type};
 use crate::check::types::Storage;
-use crate::ir::{Slot, Value};
+use crate::compile::Endianness;
+use crate::ir::{MemorySize, Slot, Value};
 use crate::source::Span;
 
 /// Slots for the arguments of calls. What they hold is dead after the call: the next call takes them again.
@@ -77,8 +78,28 @@ impl FunctionLowering<'_> {
             }
         };
         let base = self.builder.slot_address(slot, span);
-        self.store(Address { base, offset: 0, align: 8 }, storage, words, span);
+        match (words, storage) {
+            ([word], Storage { bytes: 1..8, bits: None, .. })
+                if self.hidden_zero_slot.is_some() && self.endianness == Endianness::Little =>
+            {
+                self.spill_word(base, storage, *word, span);
+            }
+            _ => self.store(Address { base, offset: 0, align: 8 }, storage, words, span),
+        }
         base
+    }
+
+    /// From the first loop on that has several ways through a round: writes a scalar and whatever is above it, so that nothing of the slot is left as it was: the verifier follows a way that
+    /// comes with a slot half written apart from one where nothing was, round by round.
+    fn spill_word(&mut self, base: Value, storage: Storage, word: Value, span: Span) {
+        let word = self.network_order(word, storage, span);
+        // What is above an immediate of 32 bits is its sign.
+        let negative = self.number(word).and_then(|number| u32::try_from(number).ok()).map(u32::cast_signed);
+        let word = match negative.filter(|number| *number < 0 && storage.bytes <= 4) {
+            Some(number) => self.constant(i64::from(number).cast_unsigned(), span),
+            None => word,
+        };
+        self.builder.store(MemorySize::B8, base, 0, word, span);
     }
 
     /// After a call, the memory of its arguments is free.

@@ -15,9 +15,10 @@
 //! along, other than those that count its rounds, are hidden from it where a next round begins ([`typed::Forgotten`]), and here
 //! no more is known of them than that they have so many bits. Where the body needs to know more, it is let be.
 
+use super::super::forks::forks;
 use super::super::parts::parts;
 use super::super::range::Range;
-use super::super::typed::{Expr, ExprKind as Typed, Forgotten, LocalId, LoopId, Type};
+use super::super::typed::{Expr, ExprKind as Typed, Forgotten, LocalId, Type};
 use super::super::types::DataType;
 use super::super::value::{Run, Value, scalar_int};
 use super::super::{checker::Checker, flow::Flow};
@@ -116,51 +117,6 @@ pub(super) fn forget_outer(flow: &mut Flow, carried: &[Carried]) {
 /// What is known of a loop variable that is forgotten.
 pub(super) fn forgotten_range(carried: &[Carried], index: usize) -> Option<Range> {
     carried.iter().find(|carried| carried.what == Counted::Variable(index))?.range
-}
-
-/// Whether there is more than one way from the start of a round to the next. Where one side of a choice leaves the loop, the
-/// other is the only way on.
-fn forks(expr: &Expr, id: LoopId) -> bool {
-    match &expr.kind {
-        Typed::If { test, then, otherwise } => match (goes_on(then, id), goes_on(otherwise, id)) {
-            (true, false) => test_forks(test, true, id) || forks(then, id),
-            (false, true) => test_forks(test, false, id) || forks(otherwise, id),
-            (true, true) | (false, false) => true,
-        },
-        // The way that leaves an inner loop is not another way through its rounds.
-        Typed::Loop { id: inner, variables, body } => {
-            variables.iter().any(|(_, value)| forks(value, id))
-                || forks(body, *inner)
-                || goes_on(body, id) && forks(body, id)
-        }
-        _ => {
-            let mut found = false;
-            parts(expr, &mut |part| found = found || forks(part, id));
-            found
-        }
-    }
-}
-
-/// Whether there is more than one way to an outcome of a test.
-fn test_forks(test: &Expr, outcome: bool, id: LoopId) -> bool {
-    let is = |expr: &Expr, value: bool| matches!(expr.kind, Typed::Constant(bits) if bits == u64::from(value));
-    match &test.kind {
-        Typed::Not(test) => test_forks(test, !outcome, id),
-        Typed::If { test, then, otherwise } if outcome && is(otherwise, false) => {
-            test_forks(test, true, id) || test_forks(then, true, id)
-        }
-        Typed::If { test, then, otherwise } if !outcome && is(then, true) => {
-            test_forks(test, false, id) || test_forks(otherwise, false, id)
-        }
-        _ => forks(test, id),
-    }
-}
-
-/// Whether an expression goes on with the next round.
-fn goes_on(expr: &Expr, id: LoopId) -> bool {
-    let mut found = matches!(&expr.kind, Typed::Continue { id: next, .. } if *next == id);
-    parts(expr, &mut |part| found = found || goes_on(part, id));
-    found
 }
 
 /// The locals with numbers below `inside` that an expression sets.
