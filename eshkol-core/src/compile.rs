@@ -173,7 +173,9 @@ fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics:
     let functions = functions.into_iter().collect::<Option<Vec<_>>>()?;
     let mut fits = true;
     for program in &programs {
-        if let Err(error) = bpf::check_chain(program, &functions) {
+        let chain = bpf::check_chain(program, &functions);
+        let length = bpf::check_length(program, &functions, unit.min_kernel);
+        for error in [chain, length].into_iter().filter_map(Result::err) {
             diagnostics.push(error.into_diagnostic());
             fits = false;
         }

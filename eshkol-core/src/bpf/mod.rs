@@ -12,6 +12,7 @@ pub mod instruction;
 #[cfg(test)]
 pub(crate) mod interpret;
 mod layout;
+mod length;
 mod liveness;
 mod machine;
 mod merge;
@@ -26,6 +27,7 @@ pub use chain::{ChainFrame, check as check_chain};
 pub use code::{Code, Instruction, LineEntry, Relocation, RelocationTarget};
 pub use disassemble::{disassemble, instruction_text};
 pub use frame::STACK_LIMIT;
+pub use length::check as check_length;
 
 use crate::arena::Arena;
 use crate::compile::Options;
@@ -60,6 +62,13 @@ pub enum Error {
         /// The program, what it calls, what that calls, and so on.
         frames: Vec<ChainFrame>,
     },
+    /// A program and what it calls have more instructions than the oldest kernel takes.
+    TooLong {
+        /// The program.
+        span: Span,
+        /// How many they have.
+        instructions: usize,
+    },
     /// The compiler made something it can't encode.
     Internal {
         /// The function.
@@ -74,6 +83,15 @@ impl Error {
     pub fn into_diagnostic(self) -> Diagnostic {
         match self {
             Self::StackTooLarge { span, bytes, slots } => too_large(span, bytes, &slots),
+            Self::TooLong { span, instructions } => {
+                let (limit, since) = (length::OLD_LIMIT, length::LIFTED_IN);
+                let message = format!(
+                    "this and what it calls are {instructions} instructions, and a kernel before {since} takes {limit}"
+                );
+                Diagnostic::error(catalogue::PROGRAM_TOO_LONG, span, message).with_help(format!(
+                    "say `(min-kernel \"{since}\")`, and `(min-kernel \"5.3\")` where it is loops that make it long"
+                ))
+            }
             Self::ChainTooDeep { span, bytes, frames } => too_deep(span, bytes, &frames),
             Self::Internal { span, reason } => Diagnostic::error(catalogue::INTERNAL, span, reason),
         }
