@@ -1,8 +1,9 @@
 //! The memory that programs see: regions far apart, every access checked.
 //!
 //! An address is the number of its region in the upper 32 bits and a place in it in the lower ones, where the region starts at [`BASE`]: what runs
-//! past the end of one region, or before its start, never comes out in another. A region that is gone stays known, so that a stale
-//! pointer is told from a wild one, until [`Memory::forget_gone`] lets its number be used again, which is when no program runs.
+//! past the end of one region, or before its start, never comes out in another. Its first bit is set, as in the kernel's addresses, which are
+//! negative as numbers with a sign. A region that is gone stays known, so that a stale pointer is told from a wild one, until
+//! [`Memory::forget_gone`] lets its number be used again, which is when no program runs.
 
 mod initialised;
 mod region;
@@ -35,6 +36,9 @@ pub(super) struct RegionId(u32);
 
 /// Where the first byte of every region is, so that as much lies before it as a pointer is likely to go wrong by. A multiple of 8.
 const BASE: u64 = 1 << 30;
+
+/// The bit that every address has.
+const SIGN: u64 = 1 << 63;
 
 /// How many regions that are gone are remembered while a program runs.
 const REMEMBERED: usize = 4096;
@@ -88,7 +92,7 @@ impl Memory {
             return RegionId(number);
         }
         self.slots.push(Slot::Live(region));
-        // Four billion regions would not fit into memory.
+        // Two billion regions, which is all there can be, would not fit into memory.
         RegionId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))
     }
 
@@ -128,7 +132,7 @@ impl Memory {
 
     /// The address of a byte of a region.
     pub(super) fn address(id: RegionId, offset: usize) -> u64 {
-        (u64::from(id.0) << 32) + BASE + offset as u64
+        (SIGN | u64::from(id.0) << 32) + BASE + offset as u64
     }
 
     pub(super) fn get(&self, id: RegionId) -> Option<&Region> {
@@ -243,7 +247,10 @@ impl Memory {
 }
 
 fn region_of(address: u64) -> Option<RegionId> {
-    match u32::try_from(address >> 32) {
+    if address & SIGN == 0 {
+        return None;
+    }
+    match u32::try_from((address & !SIGN) >> 32) {
         Ok(0) | Err(_) => None,
         Ok(number) => Some(RegionId(number)),
     }
