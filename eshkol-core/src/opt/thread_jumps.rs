@@ -15,7 +15,8 @@
 //! Heads of loops stay as they are: leading the entry of a loop past its head would take it apart.
 //!
 //! What the verifier sees: every path has the same instructions as before but for the test, whose outcome it knew on
-//! that path; and no absent header is ever in the same register as a packet pointer, which it would have to follow twice.
+//! that path, and for arithmetic on constants, which becomes its result: of a remainder the verifier knows nothing, even where both
+//! sides are constants, and what bounds it may be the very test that is left out. And no absent header is ever in the same register as a packet pointer, which it would have to follow twice.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ use super::ssa_repair::{self, Redefined};
 use crate::compile::Endianness;
 use crate::ir::{
     Block, BlockData, Cfg, Dominators, Function, InstData, Op, Target, Terminator, Value, ValueData, ValueDef,
-    evaluate, redundant_params,
+    ValueType, evaluate, redundant_params,
 };
 
 /// The most that a block may cost to be copied.
@@ -43,7 +44,7 @@ pub(super) fn run(function: &mut Function, endianness: Endianness) -> bool {
                 Some(rest) => budget = rest,
                 None => continue,
             }
-            applied |= apply(function, &plan);
+            applied |= apply(function, &plan, endianness);
         }
         if !applied {
             return changed;
@@ -192,13 +193,17 @@ impl Search<'_> {
     }
 
     fn evaluate(&self, known: &BTreeMap<Value, Known>, op: &Op) -> Option<u64> {
-        let number = |value: &Value| self.number(get(known, *value));
-        match op {
-            Op::Const(number) => Some(number.cast_unsigned()),
-            Op::Binary(op, width, lhs, rhs) => Some(evaluate::binary(*op, *width, number(lhs)?, number(rhs)?)),
-            Op::Unary(op, value) => Some(evaluate::unary(*op, number(value)?, self.endianness)),
-            _ => None,
-        }
+        evaluated(op, self.endianness, |value| self.number(get(known, value)))
+    }
+}
+
+/// What an operation gives, where all that it works on is a number.
+fn evaluated(op: &Op, endianness: Endianness, number: impl Fn(Value) -> Option<u64>) -> Option<u64> {
+    match op {
+        Op::Const(number) => Some(number.cast_unsigned()),
+        Op::Binary(op, width, lhs, rhs) => Some(evaluate::binary(*op, *width, number(*lhs)?, number(*rhs)?)),
+        Op::Unary(op, value) => Some(evaluate::unary(*op, number(*value)?, endianness)),
+        _ => None,
     }
 }
 
@@ -207,7 +212,7 @@ fn get(known: &BTreeMap<Value, Known>, value: Value) -> Known {
 }
 
 /// Whether any of the edges was still there.
-fn apply(function: &mut Function, plan: &Plan) -> bool {
+fn apply(function: &mut Function, plan: &Plan, endianness: Endianness) -> bool {
     let is_there = |edge: &&Edge| {
         let target = function.blocks.at(edge.from).terminator.targets().nth(edge.way);
         target.is_some_and(|target| target.block == plan.block)
@@ -224,7 +229,7 @@ fn apply(function: &mut Function, plan: &Plan) -> bool {
         .map(|value| Redefined { value: *value, definitions: BTreeMap::from([(plan.block, *value)]) })
         .collect();
     for edge in edges {
-        let (place, copies) = copy(function, &data, edge);
+        let (place, copies) = copy(function, &data, edge, endianness);
         for redefined in &mut redefined {
             if let Some(copy) = copies.get(&redefined.value) {
                 redefined.definitions.insert(place, *copy);
@@ -237,7 +242,12 @@ fn apply(function: &mut Function, plan: &Plan) -> bool {
 
 /// Copies a block onto an edge: to the end of the block where the edge begins, or, if another edge begins there, too, to a new
 /// block. Gives where the copy is, and what stands there for the values of the original.
-fn copy(function: &mut Function, data: &BlockData, edge: &Edge) -> (Block, BTreeMap<Value, Value>) {
+fn copy(
+    function: &mut Function,
+    data: &BlockData,
+    edge: &Edge,
+    endianness: Endianness,
+) -> (Block, BTreeMap<Value, Value>) {
     let from = function.blocks.at(edge.from);
     let arguments = from.terminator.targets().nth(edge.way).map(|target| target.arguments.clone());
     let mut copies: BTreeMap<Value, Value> = data.params.iter().copied().zip(arguments.unwrap_or_default()).collect();
@@ -260,6 +270,11 @@ fn copy(function: &mut Function, data: &BlockData, edge: &Edge) -> (Block, BTree
     for inst in &data.insts {
         let mut inst: InstData = function.insts.at(*inst).clone();
         inst.op.for_each_operand_mut(|value| renamed(&copies, value));
+        let number = |value| function.constant(value).map(i64::cast_unsigned);
+        let is_number = inst.result.is_some_and(|result| function.value_type(result) == ValueType::Int);
+        if let Some(number) = evaluated(&inst.op, endianness, number).filter(|_| is_number) {
+            inst.op = Op::Const(number.cast_signed());
+        }
         let id = function.insts.next_id();
         if let Some(result) = &mut inst.result {
             let ty = function.value_type(*result);
@@ -395,13 +410,13 @@ mod tests {
              b1:
                branch below v0, v3 -> b3, b4
              b3:
-               v7 = xor v3, v3
+               v7 = const 0
                return v1
              b4:
-               v8 = xor v2, v3
+               v8 = const 1
                return v0
              b2:
-               v9 = xor v2, v3
+               v9 = const 1
                return v0",
         );
     }
