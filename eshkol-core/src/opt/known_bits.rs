@@ -11,7 +11,7 @@ pub(super) enum View {
     /// What is so.
     Truth,
     /// What the kernel's verifier knows to be so, in all versions: it forgets everything at a byte swap, a negation or a
-    /// division (`adjust_scalar_min_max_vals` and `check_alu_op` in `kernel/bpf/verifier.c`).
+    /// division, and single bits where it extends a sign (`adjust_scalar_min_max_vals` and `check_alu_op` in `kernel/bpf/verifier.c`).
     Verifier,
 }
 
@@ -106,9 +106,9 @@ fn unary(op: UnaryOp, value: KnownBits, view: View) -> KnownBits {
         UnaryOp::ZExt8 => value.masked(0xff),
         UnaryOp::ZExt16 => value.masked(0xffff),
         UnaryOp::ZExt32 => value.masked(0xffff_ffff),
-        UnaryOp::SExt8 => sign_extended(value, 8),
-        UnaryOp::SExt16 => sign_extended(value, 16),
-        UnaryOp::SExt32 => sign_extended(value, 32),
+        UnaryOp::SExt8 => sign_extended(value, 8, view),
+        UnaryOp::SExt16 => sign_extended(value, 16, view),
+        UnaryOp::SExt32 => sign_extended(value, 32, view),
         UnaryOp::ToBig16 | UnaryOp::Swap16 if view == View::Truth => KnownBits::at_most(0xffff),
         UnaryOp::ToBig32 | UnaryOp::Swap32 if view == View::Truth => KnownBits::at_most(0xffff_ffff),
         UnaryOp::ToBig16
@@ -121,7 +121,12 @@ fn unary(op: UnaryOp, value: KnownBits, view: View) -> KnownBits {
     }
 }
 
-fn sign_extended(value: KnownBits, width: u32) -> KnownBits {
+fn sign_extended(value: KnownBits, width: u32, view: View) -> KnownBits {
+    if view == View::Verifier {
+        // `coerce_reg_to_size_sx` keeps a range that stays as it is, and no single bits.
+        let maximum = value.maximum();
+        return bounded(Some(maximum).filter(|maximum| maximum >> (width - 1) == 0));
+    }
     KnownBits { zeros: evaluate::sign_extend(value.zeros, width), ones: evaluate::sign_extend(value.ones, width) }
 }
 
@@ -227,6 +232,11 @@ mod tests {
         let function = parse("b0(v0: packet):\n v1 = load.2 v0 + 0\n v2 = tobig16 v1\n return v2").unwrap();
         let crate::ir::Terminator::Return(value) = function.blocks.at(function.entry).terminator else { panic!() };
         assert_eq!(known_bits(&function, value, View::Truth).maximum(), 0xffff);
+        assert_eq!(known_bits(&function, value, View::Verifier).maximum(), u64::MAX);
+        let text = "b0(v0):\n v1 = const 16\n v2 = shl v0, v1\n v3 = sext16 v2\n return v3";
+        let function = parse(text).unwrap();
+        let crate::ir::Terminator::Return(value) = function.blocks.at(function.entry).terminator else { panic!() };
+        assert_eq!(known_bits(&function, value, View::Truth).maximum(), 0);
         assert_eq!(known_bits(&function, value, View::Verifier).maximum(), u64::MAX);
     }
 }
