@@ -45,10 +45,14 @@ pub(crate) fn packet(random: &mut Random, round: usize) -> Vec<u8> {
     let mut packet = vec![0; size];
     fill(&mut packet, random);
     if random.below(3) > 0 {
-        let (kind, protocol, length) = match random.below(4) {
+        // Of IPv6, sometimes with extension headers: hop-by-hop options, a fragment, an authentication header.
+        let (kind, protocol, length) = match random.below(7) {
             0 => ([0x08, 0x00], 6, 20),
             1 => ([0x08, 0x00], 17, 24),
             2 => ([0x86, 0xdd], 17, 40),
+            3 => ([0x86, 0xdd], 0, 40),
+            4 => ([0x86, 0xdd], 44, 40),
+            5 => ([0x86, 0xdd], 51, 40),
             _ => ([0x81, 0x00], 6, 20),
         };
         packet[12..14].copy_from_slice(&kind);
@@ -58,6 +62,8 @@ pub(crate) fn packet(random: &mut Random, round: usize) -> Vec<u8> {
         } else if kind[0] == 0x86 {
             packet[14] = 0x60;
             packet[20] = protocol;
+            packet[54] = [0, 17, 60, 44][random.below(4)];
+            packet[55] = u8::try_from(random.below(3)).unwrap();
         }
     }
     packet

@@ -1,7 +1,7 @@
 //! Wrong answers, hunted at random: programs that a generator writes as text are run by the evaluator, which says what they
 //! mean, and, compiled in every way, by the simulator and by the kernel, and the answers compared.
 //!
-//! `cargo test --test differential` tries about a hundred programs, always the same. To try more, and others each time:
+//! `cargo test --test differential` tries fewer than a hundred programs, always the same. To try more, and others each time:
 //!
 //! ```text
 //! sudo -E ESHKOL_PROGRAMS=20000 cargo test --release --test differential -- --nocapture
@@ -117,7 +117,7 @@ impl Wanted {
     fn from_environment() -> Self {
         let seed = number("ESHKOL_SEED");
         let Some(small) = number("ESHKOL_PROGRAMS") else {
-            return Self { small: 100, large: 8, seed: seed.unwrap_or(1) };
+            return Self { small: 80, large: 5, seed: seed.unwrap_or(1) };
         };
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() << 20);
         Self { small, large: number("ESHKOL_LARGE_PROGRAMS").unwrap_or(small / 10), seed: seed.unwrap_or_else(now) }

@@ -1,7 +1,10 @@
 //! Procedures and the entry: expressions and statements of every kind, in a scope that knows what each name is.
 
 mod integer;
+mod loops;
 mod memory;
+mod named;
+mod packet;
 mod statement;
 
 use std::fmt::Write as _;
@@ -23,6 +26,15 @@ enum Kind {
     Entry(&'static str),
 }
 
+/// A procedure of the program.
+#[derive(Clone, Debug)]
+struct Callable {
+    name: String,
+    parameters: usize,
+    /// Whether it is given the context as well, and parses the packet.
+    takes_context: bool,
+}
+
 /// A header that has been parsed.
 #[derive(Clone, Debug)]
 struct Parsed {
@@ -37,8 +49,7 @@ pub(super) struct Writer<'w> {
     size: Size,
     scope: Vec<(String, Kind)>,
     headers: Vec<Parsed>,
-    /// Name and number of parameters of each procedure so far.
-    callable: Vec<(String, usize)>,
+    callable: Vec<Callable>,
     /// Whether the context and the input header are in scope.
     in_entry: bool,
     /// How many more composite expressions there may be.
@@ -47,6 +58,8 @@ pub(super) struct Writer<'w> {
     loops: usize,
     /// Allocations on the stack, which is small.
     allocations: usize,
+    /// How many times the program walks over the extension headers of IPv6.
+    walks: usize,
     statements: usize,
     depth: usize,
 }
@@ -67,6 +80,7 @@ impl<'w> Writer<'w> {
             names: 0,
             loops: 0,
             allocations: 0,
+            walks: 0,
             statements,
             depth,
         }
@@ -78,7 +92,8 @@ impl<'w> Writer<'w> {
             let part = self.choices.begin();
             let parameters = 1 + self.choices.below(4);
             let name = format!("p{index}");
-            let _ = write!(text, "  (define ({name}");
+            let takes_context = self.choices.below(3) == 2;
+            let _ = write!(text, "  (define ({name}{}", if takes_context { " ctx" } else { "" });
             for parameter in 0..parameters {
                 let parameter = format!("a{parameter}");
                 match self.choices.below(3) {
@@ -95,11 +110,17 @@ impl<'w> Writer<'w> {
             let result = if self.choices.below(2) == 0 { String::new() } else { format!(" : {}", self.integer_type()) };
             let before = self.fuel;
             self.fuel = self.fuel.min(if self.choices.below(2) == 0 { 8 } else { 60 });
-            let body = self.body(3);
+            self.in_entry = takes_context;
+            self.scope_globals();
+            let mut body = self.body(3);
+            if takes_context {
+                body = format!("(let ((in (parse-header input ctx))) (if in (let () {body}) {}))", self.literal());
+            }
             self.fuel = before;
             let _ = writeln!(text, "){result}\n    {body})");
             self.scope.clear();
-            self.callable.push((name, parameters));
+            self.in_entry = false;
+            self.callable.push(Callable { name, parameters, takes_context });
             self.choices.end(part);
         }
     }
@@ -107,6 +128,7 @@ impl<'w> Writer<'w> {
     /// Writes the entry procedure.
     pub(super) fn entry(&mut self, text: &mut String) {
         self.in_entry = true;
+        self.scope_globals();
         let _ = write!(
             text,
             "  (define ({NAME} ctx)\n    (let ((in (parse-header input ctx)))\n      (if in\n        (let* ("
@@ -133,6 +155,7 @@ impl<'w> Writer<'w> {
             let statement = self.statement(self.depth);
             let _ = writeln!(text, "          {statement}");
         }
+        let moved = self.moved(text);
         for index in 0..1 + self.choices.below(3) {
             let part = self.choices.begin();
             let value = self.int(self.depth);
@@ -145,7 +168,15 @@ impl<'w> Writer<'w> {
             }
         }
         let test = self.bool(2);
-        let _ = writeln!(text, "          (if {test} :xdp-pass :xdp-drop))\n        :xdp-tx)))");
+        let end = if moved { ") :xdp-aborted))" } else { "" };
+        let _ = writeln!(text, "          (if {test} :xdp-pass :xdp-drop){end})\n        :xdp-tx)))");
+    }
+
+    /// The struct that is a global is in scope everywhere.
+    fn scope_globals(&mut self) {
+        if self.definitions.struct_global {
+            self.scope.push(("gs".to_owned(), Kind::Struct(0)));
+        }
     }
 
     fn integer_type(&mut self) -> &'static str {

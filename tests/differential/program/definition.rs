@@ -15,6 +15,11 @@ const NUMBERS: [&str; 11] = ["u64", "u32", "u16", "u8", "i64", "i32", "i16", "i8
 pub(super) enum Content {
     Number(&'static str),
     Bool,
+    /// A variant of the enum.
+    Enum,
+    Ipv4,
+    Ipv6,
+    Mac,
     Array(&'static str, usize),
     Struct(usize),
 }
@@ -24,6 +29,10 @@ impl Content {
         match self {
             Self::Number(ty) => format!(":{ty}"),
             Self::Bool => ":bool".to_owned(),
+            Self::Enum => ":color".to_owned(),
+            Self::Ipv4 => ":ipv4-addr".to_owned(),
+            Self::Ipv6 => ":ipv6-addr".to_owned(),
+            Self::Mac => ":mac-addr".to_owned(),
             Self::Array(ty, count) => format!("(array {ty} {count})"),
             Self::Struct(index) => format!("s{index}"),
         }
@@ -72,6 +81,8 @@ pub(super) struct Definitions {
     pub(super) structs: Vec<Struct>,
     pub(super) maps: Vec<Map>,
     pub(super) globals: Vec<Global>,
+    /// Whether there is a global `gs` that is the first struct.
+    pub(super) struct_global: bool,
 }
 
 /// The header at the start of every packet: its fields, and how many bits those have that are no whole number.
@@ -98,8 +109,16 @@ pub(super) const INPUT: [(&str, &str, Option<u32>); 20] = [
     ("w", "i32", None),
 ];
 
-/// Macros that every program has.
-const MACROS: &str = "
+/// A header that can stand anywhere: its fields, likewise.
+pub(super) const EXTRA: [(&str, &str, Option<u32>); 4] =
+    [("a", "be16", None), ("b", "u8", Some(4)), ("c", "u16", Some(12)), ("d", "i32", None)];
+
+/// The enum's variants.
+pub(super) const COLORS: [&str; 3] = ["red", "green", "blue"];
+
+/// An enum and macros that every program has.
+const FIXED: &str = "
+  (define-enum color red (green 7) blue)
   (define-syntax swap! (syntax-rules () ((_ a b) (let ((tmp a)) (set! a b) (set! b tmp)))))
   (define-syntax sum-of (syntax-rules () ((_) 0) ((_ x rest ...) (+ x (sum-of rest ...)))))
   (define-syntax my-if (syntax-rules (then else) ((_ c then a else b) (cond (c a) (else b)))))
@@ -109,7 +128,7 @@ const MACROS: &str = "
 
 impl Definitions {
     pub(super) fn generate(choices: &mut Choices, level: Level, size: Size) -> Self {
-        let mut this = Self { structs: vec![], maps: vec![], globals: vec![] };
+        let mut this = Self { structs: vec![], maps: vec![], globals: vec![], struct_global: false };
         let more = if size == Size::Large { 2 } else { 0 };
         for index in 0..1 + choices.below(2 + more) {
             let part = choices.begin();
@@ -120,21 +139,32 @@ impl Definitions {
         }
         for index in 0..1 + choices.below(3 + more) {
             let part = choices.begin();
-            let kinds = ["array", "hash", "percpu-array", "lru-hash", "percpu-hash", "hash", "lpm-trie", "array"];
+            let kinds = [
+                "array",
+                "hash",
+                "percpu-array",
+                "lru-hash",
+                "percpu-hash",
+                "hash",
+                "lpm-trie",
+                "array",
+                "lru-percpu-hash",
+            ];
             let kind = kinds[choices.below(kinds.len())];
             let entries = [8, 4, 5, 16][choices.below(4)];
             let key = match kind {
                 "array" | "percpu-array" => Content::Number("u32"),
-                "lpm-trie" => Content::Number("be32"),
+                "lpm-trie" => [Content::Number("be32"), Content::Ipv4][choices.below(2)].clone(),
                 _ => this.datum(choices),
             };
             let value = this.datum(choices);
             // A small one throws elements out as it likes.
-            let entries = if kind == "lru-hash" { 1024 } else { entries };
+            let entries = if kind.starts_with("lru") { 1024 } else { entries };
             this.maps.push(Map { name: format!("m{index}"), kind, key, value, entries });
             choices.end(part);
         }
         if level >= Level::V5_10 {
+            this.struct_global = choices.below(3) == 2;
             for index in 0..choices.below(4) {
                 let ty = NUMBERS[choices.below(NUMBERS.len())];
                 let mutable = choices.below(4) != 3;
@@ -146,29 +176,39 @@ impl Definitions {
     }
 
     fn field(&self, choices: &mut Choices, before: usize) -> Content {
-        match choices.below(8) {
+        match choices.below(11) {
             0..5 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),
             5 => Content::Bool,
             6 if before > 0 => Content::Struct(choices.below(before)),
-            _ => Content::Array(INTEGERS[choices.below(8)], [4, 2, 8, 3][choices.below(4)]),
+            6..9 => Content::Array(NUMBERS[choices.below(NUMBERS.len())], [4, 2, 8, 3][choices.below(4)]),
+            _ => Self::named(choices),
         }
+    }
+
+    /// An enum or an address.
+    fn named(choices: &mut Choices) -> Content {
+        [Content::Enum, Content::Ipv4, Content::Ipv6, Content::Mac][choices.below(4)].clone()
     }
 
     /// What a map's key or value can be.
     fn datum(&self, choices: &mut Choices) -> Content {
-        match choices.below(4) {
-            0..3 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),
-            _ => Content::Struct(choices.below(self.structs.len())),
+        match choices.below(6) {
+            0..4 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),
+            4 => Content::Struct(choices.below(self.structs.len())),
+            _ => Self::named(choices),
         }
     }
 
     pub(super) fn text(&self) -> String {
-        let mut text = String::from("  (define-header input");
-        for (name, ty, bits) in INPUT {
-            let ty = bits.map_or_else(|| format!(":{ty}"), |bits| format!("(bits {bits})"));
-            let _ = write!(text, " ({name} {ty})");
+        let mut text = String::new();
+        for (header, fields) in [("input", &INPUT[..]), ("extra", &EXTRA[..])] {
+            let _ = write!(text, "  (define-header {header}");
+            for (name, ty, bits) in fields {
+                let ty = bits.map_or_else(|| format!(":{ty}"), |bits| format!("(bits {bits})"));
+                let _ = write!(text, " ({name} {ty})");
+            }
+            text.push_str(")\n");
         }
-        text.push_str(")\n");
         for (index, data) in self.structs.iter().enumerate() {
             let _ = write!(text, "  (define-struct s{index}");
             for (field, content) in data.fields.iter().enumerate() {
@@ -186,11 +226,14 @@ impl Definitions {
                 "  (define-map {name} :{kind} (key-type {key}) (value-type {value}) (max-entries {entries}){flags})"
             );
         }
+        if self.struct_global {
+            text.push_str("  (define-global (gs :mutable) s0)\n");
+        }
         for Global { name, ty, mutable, init } in &self.globals {
             let name = if *mutable { format!("({name} :mutable)") } else { name.clone() };
             let _ = writeln!(text, "  (define-global {name} :{ty} {init})");
         }
-        text.push_str(MACROS);
+        text.push_str(FIXED);
         text
     }
 }

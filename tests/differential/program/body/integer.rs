@@ -1,11 +1,11 @@
 //! Numbers.
 
-use super::{Kind, Level, Size, Writer};
+use super::{Callable, Kind, Writer};
 
 impl Writer<'_> {
     /// A number.
     pub(super) fn int(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 44);
+        let (part, way) = self.composite(depth, 46);
         let inner = depth.saturating_sub(1);
         let text = match way {
             0..4 => self.number(),
@@ -68,7 +68,9 @@ impl Writer<'_> {
             36..39 => self.looked_up(inner),
             39..41 => self.with_struct(inner),
             41 => self.parsed(inner),
-            42 => {
+            42 => self.environment(),
+            43 => self.chosen_by_name(inner),
+            44 => {
                 let statement = self.statement(inner);
                 format!("(begin {statement} {})", self.int(inner))
             }
@@ -163,96 +165,33 @@ impl Writer<'_> {
         }
     }
 
-    /// How often a loop runs, which multiplies where loops are in each other.
-    fn trips(&mut self) -> usize {
-        let most = match (self.loops, self.level) {
-            (0, Level::V4_18) => 4,
-            // The verifier follows every round, with all that a large program did before.
-            (0, _) if self.size == Size::Large => 8,
-            (0, _) => 20,
-            (1, _) => 3,
-            _ => 2,
-        };
-        1 + self.choices.below(most)
-    }
-
-    /// A loop with a value.
-    fn round(&mut self, depth: usize) -> String {
-        let trips = self.trips();
-        let (index, sum, name) = (self.name("i"), self.name("x"), self.name("loop"));
-        let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Number)];
-        let way = self.choices.below(7);
-        let start = self.int(depth);
-        let bound = match self.choices.below(3) {
-            2 if self.level > Level::V4_18 => {
-                format!("(bitwise-and {} {})", self.number(), [7, 3][self.loops.min(1)])
-            }
-            _ => trips.to_string(),
-        };
-        self.loops += 1;
-        let text = match way {
-            0 => {
-                let step = self.within(names, |this| this.int(depth));
-                format!(
-                    "(let {name} (({index} 0) ({sum} {start})) (if (< {index} {bound}) ({name} (+ {index} 1) {step}) {sum}))"
-                )
-            }
-            1 => {
-                let (step, statement) = (
-                    self.within(names.clone(), |this| this.int(depth)),
-                    self.within(names, |this| this.statement(depth)),
-                );
-                format!(
-                    "(do (({index} 0 (+ {index} 1)) ({sum} {start} {step})) ((>= {index} {bound}) {sum}) {statement})"
-                )
-            }
-            2 => {
-                let step = self.within(names, |this| this.int(depth));
-                format!("(fold (lambda ({index} {sum}) {step}) {start} (range 0 {bound}))")
-            }
-            3 => {
-                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
-                let body = self.within(names, |this| this.statement(depth));
-                let step = self.int(depth);
-                format!(
-                    "(let (({sum} {start})) (for ({index} in (range 0 {bound})) {body} (set! {sum} (+ {sum} {step}))) {sum})"
-                )
-            }
-            4 => {
-                // Down, by two ways out.
-                let exit = self.within(names.clone(), |this| this.bool(depth));
-                let early = self.within(names.clone(), |this| this.int(depth));
-                let step = self.within(names, |this| this.int(depth));
-                format!(
-                    "(let {name} (({index} {trips}) ({sum} {start})) (cond ((= {index} 0) {sum}) ({exit} {early}) (else ({name} (- {index} 1) {step}))))"
-                )
-            }
-            5 => {
-                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
-                let body = self.within(names, |this| this.statement(depth));
-                format!(
-                    "(let (({index} 0) ({sum} {start})) (while (< {index} {bound}) {body} (set! {index} (+ {index} 1))) (+ {sum} {index}))"
-                )
-            }
-            _ => {
-                let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
-                let body = self.within(names, |this| this.statement(depth));
-                let list = format!("(list {} {} {})", self.int(depth), self.int(depth), self.int(depth));
-                format!("(let (({sum} {start})) (for-each (lambda ({index}) {body}) {list}) {sum})")
-            }
-        };
-        self.loops -= 1;
-        text
-    }
-
     /// Procedures given to procedures.
     fn higher_order(&mut self, depth: usize) -> String {
         let name = self.name("x");
         let inner = self.within(vec![(name.clone(), Kind::Number)], |this| this.int(depth));
         let procedure = format!("(lambda ({name}) {inner})");
         let (a, b) = (self.int(depth), self.int(depth));
-        match self.choices.below(6) {
+        match self.choices.below(14) {
             0 => format!("({procedure} {a})"),
+            6 => format!("(fold + 0 (map (lambda (p q) (- ({procedure} p) q)) (list {a} {b}) '(3 4)))"),
+            7 => format!("(fold-right - 0 (map {procedure} (append (list {a}) (reverse (list {b} 2)))))"),
+            8 => format!("(list-ref (map {procedure} (list {a} 5 {b})) {})", self.choices.below(3)),
+            9 => format!("(vector-ref (vector-map {procedure} (vector {a} {b})) {})", self.choices.below(2)),
+            10 => format!(
+                "(letrec ((power (lambda (n) (if (= n 0) {b} (+ ({procedure} {a}) (power (- n 1))))))) (power 3))"
+            ),
+            11 => format!(
+                "(let () (define-values (p q) (values {a} {b})) (let*-values (((r s) (values q p)) ((t) (values r))) (- ({procedure} s) t)))"
+            ),
+            12 => {
+                let variable = self.name("x");
+                format!(
+                    "(let (({variable} {a})) (let ((step! (lambda (n) (set! {variable} (+ ({procedure} {variable}) n)) {variable}))) (step! 1) (+ (step! 2) {b})))"
+                )
+            }
+            13 => format!(
+                "(let-syntax ((both (syntax-rules () ((_ f (p ...) ...) (+ (f p ...) ...))))) (both {procedure} ({a}) ({b})))"
+            ),
             1 => format!("(apply + (map {procedure} (list {a} {b})))"),
             2 => format!("(fold + 0 (map {procedure} (vector {a} {b} 3)))"),
             3 => format!("((compose {procedure} abs) {a})"),
@@ -267,8 +206,11 @@ impl Writer<'_> {
             return self.int(depth);
         }
         let index = self.callable.len() - 1 - self.choices.below(self.callable.len());
-        let (name, count) = self.callable[index].clone();
-        let arguments: Vec<String> = (0..count).map(|_| self.int(depth)).collect();
-        format!("({name} {})", arguments.join(" "))
+        let Callable { name, parameters, takes_context } = self.callable[index].clone();
+        if takes_context && !self.in_entry {
+            return self.int(depth);
+        }
+        let arguments: Vec<String> = (0..parameters).map(|_| self.int(depth)).collect();
+        format!("({name}{} {})", if takes_context { " ctx" } else { "" }, arguments.join(" "))
     }
 }

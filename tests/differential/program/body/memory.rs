@@ -1,9 +1,7 @@
 //! Numbers in memory: structs, maps, globals, packets.
 
-use eshkol_core::kernel::packet_header;
-
 use super::super::definition::{Content, Map};
-use super::{Kind, Level, Parsed, Writer};
+use super::{Kind, Level, Writer};
 
 impl Writer<'_> {
     /// A number that is in memory already.
@@ -37,6 +35,10 @@ impl Writer<'_> {
         match &fields[field] {
             Content::Number(_) => format!("(s{index}-f{field} {name})"),
             Content::Bool => format!("(if (s{index}-f{field} {name}) 1 0)"),
+            named @ (Content::Enum | Content::Ipv4 | Content::Ipv6 | Content::Mac) => {
+                let named = named.clone();
+                self.number_of(&named, &format!("(s{index}-f{field} {name})"))
+            }
             Content::Array(_, count) => {
                 let element = self.index(*count);
                 format!("(s{index}-f{field} {name} {element})")
@@ -72,6 +74,7 @@ impl Writer<'_> {
                 }
             }
             Content::Bool => self.bool(depth),
+            named @ (Content::Enum | Content::Ipv4 | Content::Ipv6 | Content::Mac) => self.named(named, depth),
             Content::Struct(index) => match self.pick(|kind| *kind == Kind::Struct(*index)) {
                 Some((name, _)) if self.choices.below(2) == 0 => name,
                 _ => self.made(*index, depth),
@@ -135,7 +138,7 @@ impl Writer<'_> {
             Content::Array(ty, count) => {
                 let element = self.index(*count);
                 let value = self.int(depth);
-                format!("(set-s{index}-f{field}! {name} {element} (the {ty} {value}))")
+                format!("(set-s{index}-f{field}! {name} {element} (the {} {value}))", Content::integer(ty))
             }
             Content::Struct(inner) if self.choices.below(2) == 0 => {
                 self.set_field(&format!("(s{index}-f{field} {name})"), *inner, depth)
@@ -186,13 +189,18 @@ impl Writer<'_> {
                 let field = self.struct_field(&name, *index, 3);
                 self.found(&name, &lookup, &format!("(let () (map-update results 7 {field}) {body})"), &other)
             }
-            _ => other,
+            named @ (Content::Enum | Content::Ipv4 | Content::Ipv6 | Content::Mac) => {
+                let number = self.number_of(named, &name);
+                self.found(&name, &lookup, &number, &other)
+            }
+            Content::Bool | Content::Array(..) => other,
         }
     }
 
     fn found(&mut self, name: &str, lookup: &str, then: &str, otherwise: &str) -> String {
-        match self.choices.below(2) {
+        match self.choices.below(3) {
             0 => format!("(let (({name} {lookup})) (if {name} {then} {otherwise}))"),
+            1 => format!("(cond ({lookup} => (lambda ({name}) {then})) (else {otherwise}))"),
             _ => format!("(if-let ({name} {lookup}) {then} {otherwise})"),
         }
     }
@@ -211,85 +219,5 @@ impl Writer<'_> {
             return format!("(map-update {} {key} {value}{flags})", map.name);
         }
         format!("(map-delete {} {key})", map.name)
-    }
-
-    /// A field of a header of the packet.
-    fn header_field(&mut self) -> String {
-        if self.headers.is_empty() {
-            return self.field();
-        }
-        let Parsed { name, header } = self.headers[self.choices.below(self.headers.len())].clone();
-        let fields = packet_header::by_name(header).unwrap().fields;
-        let field = &fields[self.choices.below(fields.len())];
-        match field.ty {
-            packet_header::FieldType::Int(_) => format!("({header}-{} {name})", field.name),
-            packet_header::FieldType::Bool => format!("(if ({header}-{} {name}) 1 0)", field.name),
-            packet_header::FieldType::Ipv4 => format!("(the u32 ({header}-{} {name}))", field.name),
-            packet_header::FieldType::Ipv6 | packet_header::FieldType::Mac => self.field(),
-        }
-    }
-
-    /// Writes a field of a header of the packet.
-    pub(super) fn set_header_field(&mut self, depth: usize) -> String {
-        if self.headers.is_empty() {
-            return self.set_input(depth);
-        }
-        let Parsed { name, header } = self.headers[self.choices.below(self.headers.len())].clone();
-        let fields = packet_header::by_name(header).unwrap().fields;
-        let field = &fields[self.choices.below(fields.len())];
-        let setter = ["set", "init"][self.choices.below(2)];
-        let value = match (field.ty, field.storage.bits) {
-            (packet_header::FieldType::Int(_), Some((_, width))) => {
-                format!("(bitwise-and {} {})", self.int(depth), (1_u64 << width) - 1)
-            }
-            (packet_header::FieldType::Int(int), None) => format!("(the {int} {})", self.int(depth)),
-            (packet_header::FieldType::Bool, _) => self.bool(depth),
-            (packet_header::FieldType::Ipv4, _) => format!("(the u32 {})", self.int(depth)),
-            _ => return self.set_input(depth),
-        };
-        format!("({setter}-{header}-{}! {name} {value})", field.name)
-    }
-
-    /// Writes a field of the input.
-    pub(super) fn set_input(&mut self, depth: usize) -> String {
-        if !self.in_entry {
-            return "(void)".to_owned();
-        }
-        let (name, ty, bits) = super::INPUT[self.choices.below(super::INPUT.len())];
-        let value = match bits {
-            Some(width) => format!("(bitwise-and {} {})", self.int(depth), (1_u64 << width) - 1),
-            None => format!("(the {} {})", Content::integer(ty), self.int(depth)),
-        };
-        format!("(set-input-{name}! in {value})")
-    }
-
-    /// Headers of the packet, one after the other, and a number from what they say.
-    pub(super) fn parsed(&mut self, depth: usize) -> String {
-        if !self.in_entry {
-            return self.number();
-        }
-        const CHAINS: [&[&str]; 6] = [
-            &["eth"],
-            &["eth", "ipv4"],
-            &["eth", "ipv4", "tcp"],
-            &["eth", "ipv4", "udp"],
-            &["eth", "ipv6"],
-            &["eth", "vlan", "ipv4"],
-        ];
-        let chain = CHAINS[self.choices.below(CHAINS.len())];
-        let mark = self.headers.len();
-        let (mut text, mut end) = (String::new(), String::new());
-        let mut place = "ctx".to_owned();
-        for header in chain {
-            let name = self.name("h");
-            let other = self.number();
-            text.push_str(&format!("(let (({name} (parse-{header}-header {place}))) (if {name} "));
-            end = format!(" {other})){end}");
-            place = format!("({header}-payload {name})");
-            self.headers.push(Parsed { name, header });
-        }
-        let body = self.body(depth);
-        self.headers.truncate(mark);
-        format!("{text}(let () {body}){end}")
     }
 }

@@ -5,7 +5,7 @@ use super::{Kind, Level, Writer};
 
 impl Writer<'_> {
     pub(super) fn statement(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 20);
+        let (part, way) = self.composite(depth, 23);
         let depth = depth.saturating_sub(1);
         let text = match way {
             0 => "(void)".to_owned(),
@@ -30,6 +30,9 @@ impl Writer<'_> {
                 _ => self.set_global(depth),
             },
             18 => self.set_entry(depth),
+            19 => self.checksum(depth),
+            20 => self.for_each_element(depth),
+            21 => self.change_field(depth),
             _ => self.set_global(depth),
         };
         self.choices.end(part);
@@ -85,6 +88,45 @@ impl Writer<'_> {
             Some((name, _)) if self.choices.below(2) == 0 => format!("(set! {name} {change})"),
             _ => change,
         }
+    }
+
+    /// A field of a struct, changed in one step.
+    fn change_field(&mut self, depth: usize) -> String {
+        let Some((name, Kind::Struct(index))) = self.pick(|kind| matches!(kind, Kind::Struct(_))) else {
+            return self.set_global(depth);
+        };
+        let fields = &self.definitions.structs[index].fields;
+        let wide = |field: &Content| matches!(field, Content::Number("u64" | "i64" | "u32" | "i32"));
+        match fields.iter().position(wide) {
+            Some(field) => self.atomic(&format!("(s{index}-f{field} {name})"), depth),
+            None => self.set_global(depth),
+        }
+    }
+
+    /// Something done with each element of a map. The procedure can't get at the packet.
+    fn for_each_element(&mut self, depth: usize) -> String {
+        let map = self.map();
+        if self.level < Level::V6_12 || map.kind == "lpm-trie" || !map.is_array() && self.choices.below(4) < 3 {
+            return self.map_result(depth);
+        }
+        let (key, value) = (self.name("k"), self.name("e"));
+        let kind = match &map.value {
+            Content::Number(ty) => Kind::Entry(ty),
+            Content::Struct(index) => Kind::Struct(*index),
+            _ => return self.map_result(depth),
+        };
+        let mut names = vec![(value.clone(), kind)];
+        if matches!(map.key, Content::Number(_)) {
+            names.push((key.clone(), Kind::Number));
+        }
+        let in_entry = std::mem::replace(&mut self.in_entry, false);
+        let headers = std::mem::take(&mut self.headers);
+        self.loops += 1;
+        let body = self.within(names, |this| this.statement(depth));
+        self.loops -= 1;
+        self.headers = headers;
+        self.in_entry = in_entry;
+        format!("(map-for-each (lambda ({key} {value}) {body}) {})", map.name)
     }
 
     fn set_entry(&mut self, depth: usize) -> String {

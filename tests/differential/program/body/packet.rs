@@ -1,0 +1,173 @@
+//! The packet: its headers read and written, its checksums, its ends moved.
+
+use std::fmt::Write as _;
+
+use eshkol_core::kernel::packet_header;
+
+use super::super::definition::{Content, EXTRA, INPUT};
+use super::{Parsed, Writer};
+
+/// Headers that are parsed one after the other, whatever the packet says that it is.
+const CHAINS: [&[&str]; 13] = [
+    &["eth"],
+    &["eth", "ipv4"],
+    &["eth", "ipv4", "tcp"],
+    &["eth", "ipv4", "udp"],
+    &["eth", "ipv6"],
+    &["eth", "vlan", "ipv4"],
+    &["eth", "extra"],
+    &["eth", "ipv4", "icmp"],
+    &["eth", "arp"],
+    &["eth", "vlan", "extra"],
+    &["eth", "ipv4", "tcp", "extra"],
+    &["eth", "ipv6", "udp"],
+    &["eth", "ipv6", "icmp6"],
+];
+/// How many of them stop at IPv6, behind which there may be six more headers to walk over.
+const SHORT_CHAINS: usize = 11;
+
+impl Writer<'_> {
+    /// One of the headers that have been parsed.
+    fn header(&mut self) -> Option<Parsed> {
+        match self.headers.len() {
+            0 => None,
+            count => Some(self.headers[self.choices.below(count)].clone()),
+        }
+    }
+
+    /// A number from a field of a header of the packet.
+    pub(super) fn header_field(&mut self) -> String {
+        let Some(Parsed { name, header }) = self.header() else { return self.field() };
+        if header == "extra" {
+            return format!("(extra-{} {name})", EXTRA[self.choices.below(EXTRA.len())].0);
+        }
+        let fields = packet_header::by_name(header).unwrap().fields;
+        let field = &fields[self.choices.below(fields.len())];
+        let value = format!("({header}-{} {name})", field.name);
+        match field.ty {
+            packet_header::FieldType::Int(_) => value,
+            packet_header::FieldType::Bool => format!("(if {value} 1 0)"),
+            packet_header::FieldType::Ipv4 => self.number_of(&Content::Ipv4, &value),
+            packet_header::FieldType::Ipv6 => self.number_of(&Content::Ipv6, &value),
+            packet_header::FieldType::Mac => self.number_of(&Content::Mac, &value),
+        }
+    }
+
+    /// Writes a field of a header of the packet.
+    pub(super) fn set_header_field(&mut self, depth: usize) -> String {
+        let Some(Parsed { name, header }) = self.header() else { return self.set_input(depth) };
+        if header == "extra" {
+            let (field, ty, bits) = EXTRA[self.choices.below(EXTRA.len())];
+            return format!("(set-extra-{field}! {name} {})", self.fitting(ty, bits, depth));
+        }
+        let fields = packet_header::by_name(header).unwrap().fields;
+        let field = &fields[self.choices.below(fields.len())];
+        let setter = ["set", "init"][self.choices.below(2)];
+        let value = match (field.ty, field.storage.bits) {
+            (packet_header::FieldType::Int(_), Some((_, width))) => {
+                format!("(bitwise-and {} {})", self.int(depth), (1_u64 << width) - 1)
+            }
+            (packet_header::FieldType::Int(int), None) => format!("(the {int} {})", self.int(depth)),
+            (packet_header::FieldType::Bool, _) => self.bool(depth),
+            (packet_header::FieldType::Ipv4, _) if self.choices.below(2) == 0 => {
+                format!("(the u32 {})", self.int(depth))
+            }
+            (packet_header::FieldType::Ipv4, _) => self.named(&Content::Ipv4, depth),
+            (packet_header::FieldType::Ipv6, _) => self.named(&Content::Ipv6, depth),
+            (packet_header::FieldType::Mac, _) => self.named(&Content::Mac, depth),
+        };
+        format!("({setter}-{header}-{}! {name} {value})", field.name)
+    }
+
+    /// Sums a header up, or says what changes in what its checksum covers.
+    pub(super) fn checksum(&mut self, depth: usize) -> String {
+        match self.header() {
+            Some(Parsed { name, header: "ipv4" }) => format!("(ipv4-compute-checksum! {name})"),
+            Some(Parsed { name, header: header @ ("tcp" | "udp" | "icmp" | "icmp6") }) => {
+                let (old, new) = match self.choices.below(3) {
+                    0 => (format!("(the u16 {})", self.int(depth)), format!("(the u16 {})", self.int(depth))),
+                    1 => (self.named(&Content::Ipv4, 0), self.named(&Content::Ipv4, 0)),
+                    _ => (self.named(&Content::Ipv6, 0), self.named(&Content::Ipv6, 0)),
+                };
+                format!("({header}-checksum-replace! {name} {old} {new})")
+            }
+            _ => self.set_header_field(depth),
+        }
+    }
+
+    /// A number for a field, of no more bits than it has.
+    fn fitting(&mut self, ty: &str, bits: Option<u32>, depth: usize) -> String {
+        match bits {
+            Some(width) => format!("(bitwise-and {} {})", self.int(depth), (1_u64 << width) - 1),
+            None => format!("(the {} {})", Content::integer(ty), self.int(depth)),
+        }
+    }
+
+    /// Writes a field of the input.
+    pub(super) fn set_input(&mut self, depth: usize) -> String {
+        if !self.in_entry {
+            return "(void)".to_owned();
+        }
+        let (name, ty, bits) = INPUT[self.choices.below(INPUT.len())];
+        format!("(set-input-{name}! in {})", self.fitting(ty, bits, depth))
+    }
+
+    /// Headers of the packet, one after the other, and a number from what they say.
+    pub(super) fn parsed(&mut self, depth: usize) -> String {
+        if !self.in_entry {
+            return self.number();
+        }
+        // The verifier would walk over them anew in every round.
+        let walks = self.loops == 0 && self.walks < 2;
+        let index = self.choices.below(if walks { CHAINS.len() } else { SHORT_CHAINS });
+        self.walks += usize::from(index >= SHORT_CHAINS);
+        let chain = CHAINS[index];
+        let mark = self.headers.len();
+        let (mut text, mut end) = (String::new(), String::new());
+        let mut place = "ctx".to_owned();
+        for header in chain {
+            let name = self.name("h");
+            let other = self.number();
+            if place != "ctx" && self.choices.below(6) == 5 {
+                place = format!("(advance {place} (bitwise-and {} 7))", self.number());
+            }
+            let parse =
+                if *header == "extra" { "parse-header extra".to_owned() } else { format!("parse-{header}-header") };
+            let _ = write!(text, "(let (({name} ({parse} {place}))) (if {name} ");
+            end = format!(" {other})){end}");
+            place = format!("({header}-payload {name})");
+            self.headers.push(Parsed { name, header });
+        }
+        let body = self.body(depth);
+        self.headers.truncate(mark);
+        format!("{text}(let () {body}){end}")
+    }
+
+    /// What a program knows of a packet without looking into it.
+    pub(super) fn environment(&mut self) -> String {
+        if !self.in_entry {
+            return self.number();
+        }
+        ["(packet-length ctx)", "(ctx-ingress-ifindex ctx)", "(ctx-rx-queue-index ctx)"][self.choices.below(3)]
+            .to_owned()
+    }
+
+    /// Moves an end of the packet in some programs, and begins what is done with what is left of it. Whether it does.
+    pub(super) fn moved(&mut self, text: &mut String) -> bool {
+        let part = self.choices.begin();
+        let way = self.choices.below(8);
+        let amount = match self.choices.below(3) {
+            0 => ["4", "0", "14", "60", "200"][self.choices.below(5)].to_owned(),
+            _ => format!("(bitwise-and {} 31)", self.number()),
+        };
+        self.choices.end(part);
+        let call = match way {
+            6 => format!("(bpf-xdp-adjust-head ctx {amount})"),
+            7 => format!("(bpf-xdp-adjust-tail ctx (- 0 (the i32 {amount})))"),
+            _ => return false,
+        };
+        let _ = writeln!(text, "          (map-update results 6 (the u64 {call}))");
+        let _ = writeln!(text, "          (let ((in (parse-header input ctx))) (if in (begin");
+        true
+    }
+}
