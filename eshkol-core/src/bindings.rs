@@ -35,6 +35,11 @@ pub fn type_name(name: &str) -> String {
     type_name
 }
 
+/// The Rust constant of a Scheme name: `max-entries` → `MAX_ENTRIES`.
+pub fn constant_name(name: &str) -> String {
+    symbol(name).to_ascii_uppercase()
+}
+
 /// Refuses names that are different in Scheme and the same outside it.
 pub fn check_names(unit: &Unit, diagnostics: &mut Diagnostics) {
     let mut values = Names::default();

@@ -3,6 +3,7 @@
 //! Every name carries the place of the Scheme name it came from, so that "go to definition" lands there and rustc's
 //! errors point there. Nothing but `::eshkol` and `::core` is named, so that no import is needed and none gets in the way.
 
+mod constants;
 mod enums;
 mod loader;
 mod names;

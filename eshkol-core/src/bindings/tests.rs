@@ -65,6 +65,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         globals: Arena::new(),
         programs: Vec::new(),
         functions: Arena::new(),
+        constants: Vec::new(),
     }
 }
 

@@ -304,6 +304,7 @@ impl Checker<'_> {
 
     /// Notes that a procedure is being looked into.
     pub(super) fn enter<T>(&mut self, lambda: &Arc<Lambda>, call: Span, inner: impl FnOnce(&mut Self) -> T) -> T {
+        self.functions.entered.insert(Arc::as_ptr(lambda));
         self.frames.push(Frame { lambda: lambda.clone(), closed_over: None, call });
         let result = inner(self);
         self.frames.pop();

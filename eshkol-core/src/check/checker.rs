@@ -73,6 +73,10 @@ pub(super) struct Functions {
     pub(super) known: BTreeMap<(DefId, String), Option<Outlined>>,
     /// How often each definition is named.
     pub(super) uses: BTreeMap<DefId, usize>,
+    /// Constants that are defined by themselves, and reported.
+    pub(super) cyclic: BTreeSet<DefId>,
+    /// Procedures that were looked into.
+    pub(super) entered: BTreeSet<*const Lambda>,
 }
 
 /// A function that stays a function, as its callers see it.

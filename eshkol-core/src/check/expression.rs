@@ -206,14 +206,18 @@ impl Checker<'_> {
         }
     }
 
-    fn constant_or_procedure(&mut self, id: DefId, span: Span) -> Value {
+    pub(super) fn constant_or_procedure(&mut self, id: DefId, span: Span) -> Value {
         let DefinitionKind::Value { annotation, value } = &self.unit.definitions.at(id).kind else {
             return Value::Error(span);
         };
         if matches!(value.kind, ExprKind::Lambda(_)) {
             return Value::Static(Static::Procedure(Procedure::Defined(id)), span);
         }
-        if self.constants.contains(&id) {
+        if self.functions.cyclic.contains(&id) {
+            return Value::Error(span);
+        }
+        if let Some(first) = self.constants.iter().position(|open| *open == id) {
+            self.functions.cyclic.extend(self.constants.iter().skip(first));
             let name = &self.unit.definitions.at(id).name;
             let message = format!("the constant `{}` is defined by itself", name.name);
             return self.error(catalogue::CONSTANT_CYCLE, name.span, message);

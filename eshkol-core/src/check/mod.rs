@@ -11,6 +11,7 @@ mod comparison;
 pub mod constant;
 mod convert;
 pub mod declare;
+mod definitions;
 mod effort;
 mod entry;
 mod expression;
@@ -36,6 +37,7 @@ use crate::expand::form;
 use crate::source::Sources;
 use call::SelfCallTable;
 use checker::{Checker, Functions};
+use definitions::Definitions;
 
 /// Checks a unit. `None`, with errors in `diagnostics`, where it is refused.
 pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<typed::Unit> {
@@ -59,6 +61,8 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
             });
         }
     }
+    let definitions = Definitions { unit, sources, declarations: &declarations, self_calls: &self_calls };
+    let constants = definitions.check(&mut functions, diagnostics);
     if diagnostics.has_errors() {
         return None;
     }
@@ -78,6 +82,7 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         types: declarations.types,
         maps: declarations.maps,
         globals: declarations.globals,
+        constants,
         programs,
         functions,
     })

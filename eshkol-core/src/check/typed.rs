@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::types::{DataType, Storage, StructId, Types};
+use super::types::{DataType, EnumId, IntType, Storage, StructId, Types};
 use crate::arena::{Arena, ids};
 use crate::kernel::{HelperId, KernelVersion, MapKind, ProgramType};
 use crate::source::Span;
@@ -51,6 +51,8 @@ pub struct Unit {
     pub maps: Arena<MapId, Map>,
     /// Globals, in order of definition.
     pub globals: Arena<GlobalId, Global>,
+    /// Constants, in order of definition: those that can be said in Rust, and have a name of their own there.
+    pub constants: Vec<Constant>,
     /// Programs, in order of definition.
     pub programs: Vec<Program>,
     /// Functions that programs call.
@@ -95,6 +97,38 @@ pub struct Global {
     pub init: GlobalInit,
     /// Live in both worlds; else set before loading and read-only in the program.
     pub mutable: bool,
+}
+
+/// A constant of `define`.
+#[derive(Clone, Debug)]
+pub struct Constant {
+    /// Its name.
+    pub name: Name,
+    /// The defining token.
+    pub span: Span,
+    /// `;;;` text.
+    pub doc: Option<Arc<str>>,
+    /// What it is.
+    pub value: ConstantValue,
+}
+
+/// A value that Rust can say, too.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConstantValue {
+    /// A number of an integer type; `:u64`, or `:i64` for a negative one, where none is said.
+    Number(IntType, i128),
+    /// A boolean.
+    Bool(bool),
+    /// Text.
+    Text(Arc<str>),
+    /// An IPv4 address as a number in host order.
+    Ipv4(u32),
+    /// An IPv6 address as it lies in memory.
+    Ipv6([u8; 16]),
+    /// A MAC address as it lies in memory.
+    Mac([u8; 6]),
+    /// A variant of an enum, by its number.
+    Enum(EnumId, u32),
 }
 
 /// What a global starts with, free of the target's byte order.

@@ -18,6 +18,11 @@ impl Input<'_> {
         type_ident(&type_name(name), self.rust_span(span))
     }
 
+    /// The name of a constant, at its place in the source.
+    pub(super) fn constant_ident(self, name: &str, span: SourceSpan) -> Ident {
+        value_ident(name, self.rust_span(Some(span)))
+    }
+
     /// The place of a Scheme token with the name resolution and lint rules of generated code.
     fn rust_span(self, span: Option<SourceSpan>) -> Span {
         let here = Span::call_site();

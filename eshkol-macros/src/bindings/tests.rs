@@ -3,7 +3,9 @@ use std::sync::Arc;
 use eshkol_core::Output;
 use eshkol_core::arena::{Arena, Id as _};
 use eshkol_core::bpf::{Code, LineEntry};
-use eshkol_core::check::typed::{Expr, ExprKind, Function, Global, GlobalId, GlobalInit, Map, Program, Type, Unit};
+use eshkol_core::check::typed::{
+    Constant, ConstantValue, Expr, ExprKind, Function, Global, GlobalId, GlobalInit, Map, Program, Type, Unit,
+};
 use eshkol_core::check::types::{DataType, Enum, Field, IntType, Struct, StructId, Types};
 use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::{KernelVersion, MapKind, ProgramType};
@@ -101,6 +103,16 @@ fn unit(names: &Names) -> Unit {
     let mut globals = Arena::new();
     globals.push(global("threshold", false));
     globals.push(global("hits", true));
+    let constant = |name: &str, value| Constant { name: name.into(), span: names.at(name), doc: None, value };
+    let constants = vec![
+        constant("per-cpu", ConstantValue::Number(IntType::I32, -7)),
+        constant("prefixes", ConstantValue::Text("10.0.0.0/8".into())),
+        constant("addr", ConstantValue::Ipv4(0x0a00_0001)),
+        constant("peers", ConstantValue::Ipv6(std::net::Ipv6Addr::LOCALHOST.octets())),
+        constant("comm", ConstantValue::Mac([2, 0, 0, 0, 0, 1])),
+        constant("kind", ConstantValue::Enum(kind, 7)),
+        constant("down", ConstantValue::Bool(true)),
+    ];
     let span = names.at("xdp-main");
     let entry = Function {
         name: "xdp-main".into(),
@@ -132,6 +144,7 @@ fn unit(names: &Names) -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        constants,
     }
 }
 

@@ -8,7 +8,7 @@ use quote::quote;
 
 use super::Input;
 use super::names::{braced, doc, public, value_ident};
-use super::spec;
+use super::{constants, spec};
 
 /// The field that holds what the handles don't: no Scheme name gives this one.
 const LOADED: &str = "eshkol_Loaded";
@@ -39,6 +39,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let taken = handles.iter().map(|Handle { name, taken, .. }| quote!(#name: #taken));
     let attach_all = attach_all(input);
     let spec = spec::spec(input);
+    let constants = constants::items(input);
     quote! {
         #docs
         #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
         #public struct #name #fields
         #[allow(dead_code)]
         impl #name {
+            #constants
             /// Creates the maps and has the kernel verify every program. Nothing is attached yet.
             pub fn load() -> ::eshkol::Result<Self> {
                 Self::loader().load()

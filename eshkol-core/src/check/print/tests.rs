@@ -156,6 +156,7 @@ fn unit() -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        constants: Vec::new(),
     }
 }
 

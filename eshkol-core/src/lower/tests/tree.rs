@@ -233,5 +233,6 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         globals: Arena::<_, Global>::new(),
         programs: vec![program],
         functions: Arena::new(),
+        constants: Vec::new(),
     }
 }
