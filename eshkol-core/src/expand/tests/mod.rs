@@ -322,8 +322,18 @@ fn the_prelude_expands() {
             let items = form.as_list().unwrap();
             let target = items[1].as_list().map_or(&items[1], |target| &target[0]);
             defined.push(target.as_symbol().unwrap().to_string());
-            if items[0].as_symbol().is_some_and(|head| &**head == "define") {
-                uses.push_str(&format!(" {target}"));
+            match &**items[0].as_symbol().unwrap() {
+                "define" => uses.push_str(&format!(" {target}")),
+                "define-struct" => {
+                    let fields: Vec<String> =
+                        items[2..].iter().map(|item| item.as_list().unwrap()[0].to_string()).collect();
+                    let first = defined.len();
+                    defined.push(format!("make-{target}"));
+                    defined.extend(fields.iter().map(|field| format!("{target}-{field}")));
+                    defined.extend(fields.iter().map(|field| format!("set-{target}-{field}!")));
+                    uses.push_str(&format!(" {}", defined[first..].join(" ")));
+                }
+                _ => {}
             }
         }
         assert_eq!(defined, file.defines, "{}", file.name);
