@@ -114,18 +114,25 @@ fn any_bytes_are_a_program_or_none() {
     }
 }
 
-/// What a run leaves: the outcome, and what is in the maps.
-fn left(runner: &dyn Runner) -> Result<(Outcome, Vec<Option<Vec<u8>>>), String> {
+/// What a run leaves.
+#[derive(PartialEq, Eq, Debug)]
+struct Left {
+    outcome: Outcome,
+    /// Keys and values of maps.
+    bytes: Vec<Option<Vec<u8>>>,
+}
+
+fn left(runner: &dyn Runner) -> Result<Left, String> {
     let outcome = runner.run(&[7; 60])?;
-    let mut values = Vec::new();
+    let mut bytes = Vec::new();
     for key in runner.keys("hash", 4)? {
-        values.push(Some(key.clone()));
-        values.push(runner.lookup("hash", &key, 8)?);
+        bytes.push(Some(key.clone()));
+        bytes.push(runner.lookup("hash", &key, 8)?);
     }
     for (map, index) in [("array", 0_u32), ("array", 1), ("cpus", 0), ("cpus", 1)] {
-        values.push(runner.lookup(map, &index.to_ne_bytes(), 8)?);
+        bytes.push(runner.lookup(map, &index.to_ne_bytes(), 8)?);
     }
-    Ok((outcome, values))
+    Ok(Left { outcome, bytes })
 }
 
 /// What the simulator stops and newer kernels let privileged programs do: read what was never written, and look into maps.
