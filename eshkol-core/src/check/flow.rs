@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::implied::Implied;
+use super::loops::LeavingTest;
 use super::range::Range;
 use super::typed::LocalId;
 
@@ -26,6 +27,8 @@ pub(super) struct Flow {
     pub(super) implied: BTreeMap<LocalId, Implied>,
     /// Locals whose range the kernel's verifier has learnt from a comparison.
     pub(super) visible: BTreeSet<LocalId>,
+    /// Tests that end a loop where they hold, and did not hold on any way here.
+    pub(super) went_on: BTreeSet<LeavingTest>,
     /// The packet's state.
     pub(super) epoch: Epoch,
 }
@@ -40,6 +43,7 @@ impl Flow {
             present: BTreeSet::new(),
             implied: BTreeMap::new(),
             visible: BTreeSet::new(),
+            went_on: BTreeSet::new(),
             epoch: Epoch(0),
         }
     }
@@ -87,6 +91,7 @@ impl Flow {
         };
         let implied = self.implied.into_iter().filter_map(both).collect();
         let visible = self.visible.intersection(&other.visible).copied().collect();
-        Self { reachable: true, ranges, nonzero, present, implied, visible, epoch }
+        let went_on = self.went_on.intersection(&other.went_on).cloned().collect();
+        Self { reachable: true, ranges, nonzero, present, implied, visible, went_on, epoch }
     }
 }

@@ -294,7 +294,8 @@ impl Checker<'_> {
         {
             return self.decided(result, span);
         }
-        let counting = if comparison == Comparison::Equal { self.counting_test(&a, &b) } else { None };
+        let leaving = if comparison == Comparison::Equal { self.leaving_test(&a, &b, span) } else { None };
+        let (leaving, counting) = leaving.map_or((None, None), |(test, counting)| (Some(test), counting));
         let (a, b) = self.visible_bounds(a, b);
         let (a_local, b_local) = (local_of(&a.expr), local_of(&b.expr));
         let effective = counting.unwrap_or(comparison);
@@ -319,6 +320,7 @@ impl Checker<'_> {
             Some(false) => test.when_true.reachable = false,
             None => {}
         }
+        test.when_false.went_on.extend(leaving);
         test
     }
 

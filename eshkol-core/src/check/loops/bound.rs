@@ -1,12 +1,10 @@
 //! How often a loop runs at most: what counts its rounds, and which comparisons bound the count.
 
 use super::super::checker::{Checker, local_of};
-use super::super::comparison::Comparison;
 use super::super::range::Range;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Type};
 use super::super::value::{Run, full_range};
 use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};
-use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Expr, ExprKind, VarId};
 use crate::syntax::Name;
@@ -178,42 +176,6 @@ impl Checker<'_> {
             };
             self.loops.iter().any(counts)
         })
-    }
-
-    /// What `(= counter bound)` amounts to in a loop that counts toward the bound without passing over it: a comparison that
-    /// also holds beyond it, which gives everyone, the kernel included, a bound.
-    pub(in super::super) fn counting_test(&self, a: &Run, b: &Run) -> Option<Comparison> {
-        let toward = |counter: &Counter, bound: &Run, inside: usize| {
-            let fixed = bound.constant().is_some()
-                || local_of(&bound.expr)
-                    .is_some_and(|local| local.index() < inside && !self.function.locals.at(local).mutated);
-            let exact = counter.step.abs() == 1
-                || matches!((counter.init.single(), bound.range.single()), (Some(from), Some(to)) if (to - from) % counter.step == 0);
-            if !fixed || !exact {
-                None
-            } else if counter.step > 0 && counter.init.high <= bound.range.low {
-                Some(Comparison::GreaterEqual)
-            } else if counter.step < 0 && counter.init.low >= bound.range.high {
-                Some(Comparison::LessEqual)
-            } else {
-                None
-            }
-        };
-        for active in self.loops.iter().rev() {
-            for counter in &active.counters {
-                let Some(local) = active.counter_local(counter) else { continue };
-                if local_of(&a.expr) == Some(local) {
-                    return toward(counter, b, active.inside);
-                }
-                if local_of(&b.expr) == Some(local) {
-                    return toward(counter, a, active.inside).map(|comparison| match comparison {
-                        Comparison::GreaterEqual => Comparison::LessEqual,
-                        _ => Comparison::GreaterEqual,
-                    });
-                }
-            }
-        }
-        None
     }
 
     /// Notes what the counters of a `while` are where its test holds.

@@ -117,7 +117,9 @@ impl Checker<'_> {
         let weight = super::super::value::weight(body, UNROLL_WEIGHT * 8);
         let spec = LoopSpec { counters, ..LoopSpec::new(span, Vec::new(), weight) };
         self.run_loop(spec, Position::EFFECT, &mut |checker, _, index| {
+            checker.at_start(index, true);
             let test = checker.test(test);
+            checker.at_start(index, false);
             checker.choose(
                 test,
                 Position::EFFECT,

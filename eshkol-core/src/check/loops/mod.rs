@@ -7,10 +7,14 @@
 mod bound;
 mod forget;
 mod form;
+mod leaving;
+
+use std::collections::BTreeSet;
 
 use bound::{Counted, Counter, found_counters};
 use forget::{Carried, forget_outer, forgotten_range};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
+pub(super) use leaving::LeavingTest;
 
 use super::checker::{Checker, Position};
 use super::flow::Flow;
@@ -51,6 +55,10 @@ pub(super) struct ActiveLoop {
     /// Locals from this one on are bound inside.
     inside: usize,
     counters: Vec<Counter>,
+    /// The tests that end it, as far as the body was checked before.
+    leaving: BTreeSet<LeavingTest>,
+    /// Whether nothing of the round has been done yet.
+    at_start: bool,
     rounds: Vec<Round>,
 }
 
@@ -119,6 +127,8 @@ impl Checker<'_> {
                 locals: locals.clone(),
                 inside,
                 counters: counters.clone(),
+                leaving: rounds.as_deref().map(leaving::leaving).unwrap_or_default(),
+                at_start: false,
                 rounds: Vec::new(),
             };
             self.loops.push(active);
