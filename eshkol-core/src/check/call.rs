@@ -186,14 +186,15 @@ impl Checker<'_> {
             Value::Error(_) => Value::Error(span),
             other => {
                 let what = self.describe(&other);
-                self.report(
-                    Diagnostic::error(
-                        catalogue::NOT_A_PROCEDURE,
-                        other.span(),
-                        format!("this is {what}, and only a procedure can be called"),
-                    )
-                    .with_help("parentheses call what stands first in them: leave them out around a plain value"),
-                )
+                let message = format!("this is {what}, and only a procedure can be called");
+                let diagnostic = Diagnostic::error(catalogue::NOT_A_PROCEDURE, other.span(), message);
+                self.report(match arguments.first().map(|argument| &argument.kind) {
+                    Some(ExprKind::Builtin(operator)) if arguments.len() == 2 => {
+                        diagnostic.with_help(format!("the operation comes first: `({operator} a b)`"))
+                    }
+                    _ => diagnostic
+                        .with_help("parentheses call what stands first in them: leave them out around a plain value"),
+                })
             }
         }
     }

@@ -175,7 +175,7 @@ impl Checker<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn is_prelude(&self, span: Span) -> bool {
+    pub(super) fn is_prelude(&self, span: Span) -> bool {
         self.sources.get(span.source).origin == Origin::Prelude
     }
 

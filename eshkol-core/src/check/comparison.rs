@@ -1,7 +1,12 @@
-//! The comparisons of the language, and what they tell of ranges.
+//! The comparisons of the language, what they tell of ranges, and those that make no sense.
 
+use super::checker::{Checker, local_of};
 use super::range::Range;
-use super::typed::CompareOp;
+use super::typed::{CompareOp, Type};
+use super::types::DataType;
+use super::value::{Run, Static, Value};
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::source::Span;
 
 /// The comparisons of the language.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -88,5 +93,66 @@ impl Comparison {
             Self::LessEqual => Self::GreaterEqual,
             Self::GreaterEqual => Self::LessEqual,
         }
+    }
+}
+
+impl Checker<'_> {
+    /// The message for text where an address is compared.
+    pub(super) fn text_for_address(&self, text: &Value, address: &Value) -> Option<Diagnostic> {
+        let (Value::Static(Static::String(text), span), Value::Run(address)) = (text, address) else { return None };
+        let procedure = match &address.expr.ty {
+            Type::Scalar(DataType::Ipv4) => "ipv4",
+            Type::Scalar(DataType::Mac) => "mac",
+            Type::Ipv6 => "ipv6",
+            _ => return None,
+        };
+        let diagnostic = Diagnostic::error(catalogue::TYPE_MISMATCH, *span, "this is text, and not an address");
+        Some(diagnostic.with_help(format!("write `({procedure} \"{text}\")`")))
+    }
+
+    /// Warns of `(< x 0)` where that never holds, and of `(>= x 0)`.
+    pub(super) fn warn_of_zero(&mut self, comparison: Comparison, a: &Run, b: &Run, span: Span) {
+        let zero = |run: &Run| run.literal && run.range.single() == Some(0);
+        let number = match comparison {
+            Comparison::Less | Comparison::GreaterEqual if zero(b) => a,
+            Comparison::Greater | Comparison::LessEqual if zero(a) => b,
+            _ => return,
+        };
+        let unsigned = number.int_type().is_some_and(|int| !int.signed && int.bits == 64);
+        if !unsigned || number.literal || self.is_prelude(span) || !self.flow.reachable {
+            return;
+        }
+        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
+        let (what, signed) = match name {
+            Some(name) => (format!("`{name}` is unsigned"), format!("`({name} : i64 …)` where it is bound")),
+            None => ("this number is unsigned".to_owned(), "`(the i64 …)` around it".to_owned()),
+        };
+        let message = format!("{what}, and so never below 0: this always gives the same");
+        self.push(
+            Diagnostic::warning(catalogue::NEVER_NEGATIVE, span, message)
+                .with_help(format!("{signed} makes it signed"))
+                .with_help("of a difference, compare the two sides instead: `(< a b)` for `(< (- a b) 0)`"),
+        );
+    }
+
+    /// Reports that an unsigned number is compared with a negative one.
+    pub(super) fn never_negative(&mut self, number: &Run, span: Span) {
+        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
+        let diagnostic = match name {
+            Some(name) => Diagnostic::error(
+                catalogue::NEVER_NEGATIVE,
+                span,
+                format!("`{name}` is a `:u64`, which is never negative, so this always gives the same"),
+            )
+            .with_help(format!("where it shall count below zero, bind it as a signed number: `({name} : i64 …)`"))
+            .with_help(format!("where its bits are those of a signed number, say so here: `(the i64 {name})`")),
+            None => Diagnostic::error(
+                catalogue::NEVER_NEGATIVE,
+                span,
+                "a `:u64` is never negative, so this always gives the same",
+            )
+            .with_help("write `(the i64 …)` around it to read its bits as a signed number"),
+        };
+        self.push(diagnostic);
     }
 }

@@ -223,6 +223,10 @@ impl Checker<'_> {
         if let Some((reference, then, otherwise)) = unify_references(&then, &otherwise) {
             return Some((reference, then, otherwise));
         }
+        if refer_to_others(&then, &otherwise) {
+            self.branches_differ(&then, &otherwise, span);
+            return None;
+        }
         let (Some(then), Some(otherwise)) = (self.read_branch(then, &otherwise), Some(otherwise)) else { return None };
         let otherwise = self.read_branch(otherwise, &then)?;
         if then.expr.ty == otherwise.expr.ty {
@@ -232,13 +236,21 @@ impl Checker<'_> {
             let int = common_int(&then, a, &otherwise, b);
             return Some((Type::Scalar(DataType::Int(int)), then.expr, otherwise.expr));
         }
+        self.branches_differ(&then, &otherwise, span);
+        None
+    }
+
+    fn branches_differ(&mut self, then: &Run, otherwise: &Run, span: Span) {
         let (one, other) = (self.describe(&Value::Run(then.clone())), self.describe(&Value::Run(otherwise.clone())));
-        self.push(
+        let diagnostic =
             Diagnostic::error(catalogue::BRANCHES_DIFFER, span, format!("one branch gives {one}, the other {other}"))
                 .with_note(then.expr.span, format!("this is {one}"))
-                .with_note(otherwise.expr.span, format!("this is {other}")),
-        );
-        None
+                .with_note(otherwise.expr.span, format!("this is {other}"));
+        self.push(match refer_to_others(then, otherwise) {
+            true => diagnostic
+                .with_help("to know only whether there is one, make booleans of them: `(or (and a #t) (and b #t))`"),
+            false => diagnostic,
+        });
     }
 
     fn read_branch(&mut self, run: Run, other: &Run) -> Option<Run> {
@@ -290,6 +302,22 @@ fn unify_parts(a: &[Type], b: &[Type]) -> Option<Vec<Type>> {
         _ => None,
     };
     a.iter().zip(b).map(part).collect()
+}
+
+/// Whether two references or optionals are of headers or structs that are not the same.
+fn refer_to_others(one: &Run, other: &Run) -> bool {
+    let target = |run: &Run| match &run.expr.ty {
+        Type::Ref(reference) | Type::Optional(reference) => Some(reference.target.clone()),
+        _ => None,
+    };
+    let is_whole = |target: &RefTarget| match target {
+        RefTarget::Header { .. } => true,
+        RefTarget::Data(data) => data.storage().is_none(),
+    };
+    match (target(one), target(other)) {
+        (Some(one), Some(other)) => one != other && (is_whole(&one) || is_whole(&other)),
+        _ => false,
+    }
 }
 
 /// Two references, or optionals, or an optional and `#f`, as one.

@@ -7,10 +7,11 @@ use super::checker::{Checker, Position};
 use super::declare::DeclaredProgram;
 use super::flow::Flow;
 use super::typed::{self, ExprKind as Typed, Function, Type};
-use super::value::{Environment, Run, Value};
+use super::value::{Environment, Run, Static, Value};
 use super::walk;
-use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
+use crate::diagnostic::{Diagnostic, Diagnostics, catalogue, suggestion};
 use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ident, Lambda, ProgramId, Unit};
+use crate::source::Span;
 
 /// The procedure that the kernel calls.
 pub(super) struct Entry {
@@ -145,7 +146,12 @@ impl Checker<'_> {
             Value::Run(run) => run,
             other => {
                 let what = self.describe(&other);
-                self.wrong_return(&what, last_expression(body));
+                let keyword = match &other {
+                    Value::Static(Static::Keyword(name), _) => Some(&**name),
+                    _ => None,
+                };
+                let help = keyword.and_then(|name| self.meant_result(name));
+                self.wrong_return(&what, last_expression(body), help);
                 return None;
             }
         };
@@ -157,12 +163,22 @@ impl Checker<'_> {
             Type::Unit => valueless(body).unwrap_or_else(|| last_expression(body)),
             _ => span,
         };
-        let what = if run.expr.ty == Type::Unit { "nothing on some path".to_owned() } else { what };
-        self.wrong_return(&what, place);
+        let nothing = run.expr.ty == Type::Unit;
+        let what = if nothing { "nothing on some path".to_owned() } else { what };
+        let help =
+            "where their tests fail, `when`, an `if` without a second branch and a `cond` without `else` give nothing";
+        self.wrong_return(&what, place, nothing.then(|| help.to_owned()));
         None
     }
 
-    fn wrong_return(&mut self, what: &str, place: crate::source::Span) {
+    /// What was probably meant by a keyword that is no result.
+    fn meant_result(&self, keyword: &str) -> Option<String> {
+        let results = self.program.program_type.facts().results.unwrap_or_default();
+        let meant = suggestion::closest(keyword, results.iter().map(|result| result.name))?;
+        Some(format!("did you mean `:{meant}`?"))
+    }
+
+    fn wrong_return(&mut self, what: &str, place: Span, help: Option<String>) {
         let program_type = self.program.program_type;
         let keyword = program_type.keyword();
         let names: Vec<String> = program_type
@@ -172,19 +188,15 @@ impl Checker<'_> {
             .iter()
             .map(|result| format!("`:{}`", result.name))
             .collect();
-        self.push(
-            Diagnostic::error(
-                catalogue::WRONG_RETURN,
-                place,
-                format!("a `:{keyword}` program returns what to do with the packet, and this gives {what}"),
-            )
-            .with_help(format!("end every path with one of {}", names.join(", "))),
-        );
+        let message = format!("a `:{keyword}` program returns what to do with the packet, and this gives {what}");
+        let diagnostic = Diagnostic::error(catalogue::WRONG_RETURN, place, message);
+        let diagnostic = help.into_iter().fold(diagnostic, Diagnostic::with_help);
+        self.push(diagnostic.with_help(format!("end every path with one of {}", names.join(", "))));
     }
 }
 
 /// The expression that gives the value of another.
-fn last_expression(expr: &Expr) -> crate::source::Span {
+fn last_expression(expr: &Expr) -> Span {
     match &expr.kind {
         ExprKind::Let(_, body) | ExprKind::Letrec(_, body) | ExprKind::LetValues { body, .. } => last_expression(body),
         ExprKind::Begin(items) => items.last().map_or(expr.span, last_expression),
@@ -193,7 +205,7 @@ fn last_expression(expr: &Expr) -> crate::source::Span {
 }
 
 /// The first `if` in tail position that lacks a branch.
-fn valueless(expr: &Expr) -> Option<crate::source::Span> {
+fn valueless(expr: &Expr) -> Option<Span> {
     match &expr.kind {
         ExprKind::If(_, then, otherwise) => {
             if matches!(otherwise.kind, ExprKind::Unspecified) || matches!(then.kind, ExprKind::Unspecified) {

@@ -81,11 +81,27 @@ impl Checker<'_> {
                 self.test(last)
             }
             ExprKind::Call(callee, arguments) => self.test_call(expr, callee, arguments),
-            _ => {
-                let value = self.value(expr);
-                self.test_value(value)
-            }
+            _ => self.test_of_value(expr),
         }
+    }
+
+    /// A test of an expression's value. Of one that is wrong, and reported, nobody knows what it would have told.
+    fn test_of_value(&mut self, expr: &Expr) -> Test {
+        let value = self.value(expr);
+        let wrong = matches!(value, Value::Error(_));
+        let mut test = self.test_value(value);
+        if wrong {
+            let mut named = Vec::new();
+            self.named_locals(expr, &mut named);
+            test.when_true.present.extend(named.iter().copied());
+            test.when_false.present.extend(named);
+        }
+        test
+    }
+
+    fn named_locals(&self, expr: &Expr, named: &mut Vec<LocalId>) {
+        named.extend(self.meaning_local(expr));
+        super::walk::children(expr, &mut |child| self.named_locals(child, named));
     }
 
     fn test_call(&mut self, expr: &Expr, callee: &Expr, arguments: &[Expr]) -> Test {
@@ -100,20 +116,14 @@ impl Checker<'_> {
                 return self.test_builtin(name, values, expr.span);
             }
             ExprKind::Local(_) | ExprKind::Definition(_) | ExprKind::Lambda(_) => self.value(callee),
-            _ => {
-                let value = self.value(expr);
-                return self.test_value(value);
-            }
+            _ => return self.test_of_value(expr),
         };
         // A predicate is looked into, so that what it finds out is known where it was called.
         let inline = match &closure {
             Value::Static(Static::Procedure(procedure), _) => self.inlinable(procedure),
             _ => None,
         };
-        let Some((lambda, environment)) = inline else {
-            let value = self.value(expr);
-            return self.test_value(value);
-        };
+        let Some((lambda, environment)) = inline else { return self.test_of_value(expr) };
         let values: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
         let span = expr.span;
         self.enter(&lambda, span, |checker| {
@@ -271,6 +281,10 @@ impl Checker<'_> {
         {
             return self.decided(equal, span);
         }
+        if let Some(diagnostic) = self.text_for_address(&a, &b).or_else(|| self.text_for_address(&b, &a)) {
+            self.push(diagnostic);
+            return self.decided(true, span);
+        }
         let (Some(a), Some(b)) = (self.scalar(a), self.scalar(b)) else { return self.decided(true, span) };
         let (Some(a_int), Some(b_int)) = (a.int_type(), b.int_type()) else {
             return self.compare_others(comparison, a, b, span);
@@ -282,6 +296,7 @@ impl Checker<'_> {
             self.never_negative(if negative(&a) { &b } else { &a }, span);
             return self.decided(true, span);
         }
+        self.warn_of_zero(comparison, &a, &b, span);
         // Narrow unsigned numbers are the same read as signed; only `:u64` against a signed one is read anew.
         let signed = (a_int.signed && !a.literal) || (b_int.signed && !b.literal) || negative(&a) || negative(&b);
         let seen_as = |run: &Run| {
@@ -322,26 +337,6 @@ impl Checker<'_> {
         }
         test.when_false.went_on.extend(leaving);
         test
-    }
-
-    fn never_negative(&mut self, number: &Run, span: Span) {
-        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
-        let diagnostic = match name {
-            Some(name) => Diagnostic::error(
-                catalogue::NEVER_NEGATIVE,
-                span,
-                format!("`{name}` is a `:u64`, which is never negative, so this always gives the same"),
-            )
-            .with_help(format!("where it shall count below zero, bind it as a signed number: `({name} : i64 …)`"))
-            .with_help(format!("where its bits are those of a signed number, say so here: `(the i64 {name})`")),
-            None => Diagnostic::error(
-                catalogue::NEVER_NEGATIVE,
-                span,
-                "a `:u64` is never negative, so this always gives the same",
-            )
-            .with_help("write `(the i64 …)` around it to read its bits as a signed number"),
-        };
-        self.push(diagnostic);
     }
 
     fn compare_others(&mut self, comparison: Comparison, a: Run, b: Run, span: Span) -> Test {

@@ -9,6 +9,7 @@ use super::special::Special;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::catalogue as codes;
 use crate::diagnostic::suggestion::closest;
+use crate::kernel::{ProgramType, constant};
 use crate::syntax::{Datum, Name};
 
 /// So many different unknown names get a suggestion; it is a search through all names.
@@ -66,6 +67,12 @@ impl Expander<'_> {
         if let Some(help) = find(OTHER_SPELLINGS, name) {
             return help.to_owned();
         }
+        if let Some(keyword) = kernel_constant(name) {
+            return format!("the kernel's constants are keywords: `:{keyword}`");
+        }
+        if name.split_once("->").is_some_and(|(one, other)| !one.is_empty() && !other.is_empty()) {
+            return "a field is read by a procedure: `(eth-type eth)`, or `(s-field x)` of a struct `s`".to_owned();
+        }
         if self.environment.is_hidden_definition(name) {
             return format!(
                 "a macro defines a `{name}` of its own; give the macro the name as an argument to share it"
@@ -90,6 +97,14 @@ impl Expander<'_> {
         self.suggestions.insert(name.clone(), found.clone());
         found
     }
+}
+
+/// The keyword that C's name of a constant is here: `XDP_PASS` is `:xdp-pass`.
+fn kernel_constant(name: &str) -> Option<String> {
+    let of_c = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let keyword = Some(fold(name)).filter(|_| name.chars().all(of_c))?;
+    let is_result = || ProgramType::ALL.iter().any(|program| program.result(&keyword).is_some());
+    (constant::by_name(&keyword).is_some() || is_result()).then_some(keyword)
 }
 
 /// The candidate that is spelled most like a name, of those in the order of the alphabet. One that differs only in case or in

@@ -72,7 +72,14 @@ fn call_with_values(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 
 fn wrong_kind(checker: &mut Checker<'_>, value: &Value, wanted: &str) -> Value {
     let what = checker.describe(value);
-    checker.error(catalogue::TYPE_MISMATCH, value.span(), format!("{wanted} is wanted here, and this is {what}"))
+    let message = format!("{wanted} is wanted here, and this is {what}");
+    let diagnostic = Diagnostic::error(catalogue::TYPE_MISMATCH, value.span(), message);
+    checker.report(match value {
+        Value::Run(run) if matches!(run.expr.ty, Type::Optional(_)) => {
+            diagnostic.with_help("whether it is absent is tested with `(not …)`")
+        }
+        _ => diagnostic,
+    })
 }
 
 /// The elements of a list known while compiling.

@@ -22,6 +22,15 @@ pub(super) struct Rule {
 pub(super) struct Clauses<'a> {
     clauses: &'a [Clause],
     rules: &'static [Rule],
+    unknown: bool,
+}
+
+/// The clause that was probably meant: one that is spelled almost like it, or has it as a part, as `key-type` has `key`.
+fn meant(name: &str, rules: &'static [Rule]) -> Option<&'static str> {
+    let names = || rules.iter().map(|rule| rule.name);
+    let of_size = matches!(name, "size" | "capacity" | "length").then_some("entries");
+    let is_part = |whole: &&str| whole.split('-').any(|part| part == of_size.unwrap_or(name));
+    names().find(is_part).or_else(|| suggestion::closest(name, names()))
 }
 
 impl<'a> Clauses<'a> {
@@ -32,12 +41,14 @@ impl<'a> Clauses<'a> {
         what: &str,
         diagnostics: &mut Diagnostics,
     ) -> Self {
+        let mut unknown = false;
         for (index, clause) in clauses.iter().enumerate() {
             let name = &clause.name;
             let Some(rule) = rules.iter().find(|rule| *rule.name == *name.name) else {
                 let error =
                     Diagnostic::error(UNKNOWN_CLAUSE, name.span, format!("{what} has no clause `{}`", name.name));
-                diagnostics.push(match suggestion::closest(&name.name, rules.iter().map(|rule| rule.name)) {
+                unknown = true;
+                diagnostics.push(match meant(&name.name, rules) {
                     Some(close) => error.with_help(format!("did you mean `{close}`?")),
                     None => {
                         let names: Vec<_> = rules.iter().map(|rule| format!("`{}`", rule.name)).collect();
@@ -55,7 +66,12 @@ impl<'a> Clauses<'a> {
                 );
             }
         }
-        Self { clauses, rules }
+        Self { clauses, rules, unknown }
+    }
+
+    /// Whether a clause was reported that may be one that is missing.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.unknown
     }
 
     /// The first clause of a name.

@@ -55,7 +55,7 @@ impl Declarer<'_, '_> {
             .into_iter()
             .filter(|clause| clauses.get(clause).is_none())
             .collect();
-        if !missing.is_empty() {
+        if !missing.is_empty() && !clauses.has_unknown() {
             self.report(missing_clauses(name, known, &missing));
         }
         if let (Some((key, span)), rule) = (&key, known.facts().key) {
