@@ -5,11 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::programs::{self, Code, Program};
+use crate::programs::{self, Code, Isa, Program};
 
-/// The instruction set is the one that we choose for the default `min-kernel`.
-const OPTIONS: &[&str] =
-    &["-target", "bpfel", "-O2", "-mcpu=v3", "-g", "-Wall", "-Werror", "-Wno-unused-const-variable"];
+const OPTIONS: &[&str] = &["-target", "bpfel", "-O2", "-g", "-Wall", "-Werror", "-Wno-unused-const-variable"];
 /// Its command.
 pub(crate) const CLANG: &str = "clang-19";
 
@@ -17,7 +15,7 @@ pub(crate) const CLANG: &str = "clang-19";
 pub(crate) struct Reference {
     pub(crate) source: Source,
     recorded_version: String,
-    recorded: Vec<(String, Code)>,
+    recorded: Vec<(String, [Code; 2])>,
 }
 
 /// Where it comes from, with clang's version.
@@ -43,28 +41,33 @@ impl Reference {
     }
 
     /// The size of clang's code for a program.
-    pub(crate) fn code(&self, program: &Program) -> Result<Code, String> {
+    pub(crate) fn code(&self, program: &Program, isa: Isa) -> Result<Code, String> {
         match self.source {
-            Source::Clang(_) => Code::of(&object(program)?),
+            Source::Clang(_) => Code::of(&object(program, isa)?),
             Source::Record(_) => {
-                self.recorded(program).ok_or_else(|| format!("{} has not been recorded", program.name))
+                self.recorded(program, isa).ok_or_else(|| format!("{} has not been recorded", program.name))
             }
         }
     }
 
     /// What was recorded of a program.
-    pub(crate) fn recorded(&self, program: &Program) -> Option<Code> {
-        self.recorded.iter().find(|(name, _)| *name == program.name).map(|(_, code)| *code)
+    pub(crate) fn recorded(&self, program: &Program, isa: Isa) -> Option<Code> {
+        let (_, [v3, v4]) = self.recorded.iter().find(|(name, _)| *name == program.name)?;
+        Some(match isa {
+            Isa::V3 => *v3,
+            Isa::V4 => *v4,
+        })
     }
 
     /// Writes the record.
-    pub(crate) fn record(&self, counts: &[(Program, Code)]) -> Result<(), String> {
+    pub(crate) fn record(&self, counts: &[(Program, [Code; 2])]) -> Result<(), String> {
         let Source::Clang(version) = &self.source else {
             return Err(format!("without {CLANG} there is nothing to record"));
         };
         let mut text = format!("{version}\n");
-        for (program, Code { instructions, stack }) in counts {
-            let _ = writeln!(text, "{} {instructions} {stack}", program.name);
+        for (program, [v3, v4]) in counts {
+            let _ =
+                writeln!(text, "{} {} {} {} {}", program.name, v3.instructions, v3.stack, v4.instructions, v4.stack);
         }
         let path = path();
         fs::write(&path, text).map_err(|error| format!("can't write {}: {error}", path.display()))
@@ -78,8 +81,12 @@ fn installed() -> Option<String> {
 }
 
 /// The object that clang makes.
-pub(crate) fn object(program: &Program) -> Result<Vec<u8>, String> {
-    let output = Command::new(CLANG).args(OPTIONS).arg("-c").arg(&program.c).args(["-o", "-"]).output();
+pub(crate) fn object(program: &Program, isa: Isa) -> Result<Vec<u8>, String> {
+    let cpu = match isa {
+        Isa::V3 => "-mcpu=v3",
+        Isa::V4 => "-mcpu=v4",
+    };
+    let output = Command::new(CLANG).args(OPTIONS).args([cpu, "-c"]).arg(&program.c).args(["-o", "-"]).output();
     let Output { status, stdout, stderr } = output.map_err(|error| format!("can't run {CLANG}: {error}"))?;
     if !status.success() {
         return Err(format!("{}: {}", program.c.display(), String::from_utf8_lossy(&stderr)));
@@ -91,8 +98,8 @@ fn path() -> PathBuf {
     programs::directory("clang").join("counts.txt")
 }
 
-/// The record: clang's version, then a line for each program with its instructions and its stack.
-fn read() -> Result<(String, Vec<(String, Code)>), String> {
+/// The record: clang's version, then a line for each program with its instructions and its stack, first by v3 and then by v4.
+fn read() -> Result<(String, Vec<(String, [Code; 2])>), String> {
     let path = path();
     let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let mut lines = text.lines();
@@ -100,9 +107,9 @@ fn read() -> Result<(String, Vec<(String, Code)>), String> {
     let parse = |line: &str| {
         let mut words = line.split(' ');
         let name = words.next()?.to_owned();
-        let instructions = words.next()?.parse().ok()?;
-        let stack = words.next()?.parse().ok()?;
-        Some((name, Code { instructions, stack }))
+        let mut number = || words.next()?.parse().ok();
+        let mut code = || Some(Code { instructions: number()?, stack: number()? });
+        Some((name, [code()?, code()?]))
     };
     let counts = lines.map(|line| parse(line).ok_or_else(|| format!("{}: not a record: {line}", path.display())));
     Ok((version, counts.collect::<Result<_, _>>()?))

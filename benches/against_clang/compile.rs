@@ -8,7 +8,7 @@ use eshkol_core::include::Files;
 use eshkol_core::source::Sources;
 use eshkol_core::{Compilation, Endianness, Options};
 
-use crate::programs::{Code, Program};
+use crate::programs::{Code, Isa, Program};
 
 /// How long the compiler takes.
 pub(crate) struct Time {
@@ -26,9 +26,9 @@ pub(crate) struct Runs {
     pub(crate) processor: Option<Duration>,
 }
 
-fn sources(program: &Program) -> (Sources, eshkol_core::source::SourceId) {
+fn sources(program: &Program, isa: Isa) -> (Sources, eshkol_core::source::SourceId) {
     let mut sources = Sources::new();
-    let source = sources.add(&*program.name, program.text.clone());
+    let source = sources.add(&*program.name, program.text_for(isa));
     (sources, source)
 }
 
@@ -37,8 +37,8 @@ fn files() -> Files {
 }
 
 /// The object for a little-endian machine.
-pub(crate) fn object(program: &Program) -> Result<Vec<u8>, String> {
-    let (mut sources, source) = sources(program);
+pub(crate) fn object(program: &Program, isa: Isa) -> Result<Vec<u8>, String> {
+    let (mut sources, source) = sources(program, isa);
     let Compilation { diagnostics, output } =
         eshkol_core::compile(&mut sources, source, &mut files(), Options::default());
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
@@ -47,14 +47,14 @@ pub(crate) fn object(program: &Program) -> Result<Vec<u8>, String> {
 }
 
 /// The size of its code.
-pub(crate) fn code(program: &Program) -> Result<Code, String> {
-    Code::of(&object(program)?)
+pub(crate) fn code(program: &Program, isa: Isa) -> Result<Code, String> {
+    Code::of(&object(program, isa)?)
 }
 
 /// Measures many runs.
 pub(crate) fn time(program: &Program) -> Time {
     let whole = |both: bool| {
-        let (mut sources, source) = sources(program);
+        let (mut sources, source) = sources(program, Isa::V3);
         let Compilation { output, .. } = eshkol_core::compile(&mut sources, source, &mut files(), Options::default());
         let big = Options { endianness: Endianness::Big, ..Options::default() };
         let second = output.as_ref().filter(|_| both).map(|output| output.again(&sources, big));

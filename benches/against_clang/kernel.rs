@@ -1,6 +1,7 @@
 //! Both objects in the kernel: the verifier takes both, and on the same packets they do the same.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
 
 use eshkol::__private::{MapSpec, ProgramSpec, UnitSpec};
 use eshkol::{Array, HashMap, Loaded, Loader, PerCpuArray, XdpProgram};
@@ -9,12 +10,15 @@ use eshkol_test_support::Packet;
 use crate::programs::Program;
 
 /// The maps that are looked into, in whichever program they are.
-static MAPS: [MapSpec; 5] = [
-    map("blocklist", 1, 1, 1024),
-    map("packet_counter", 2, 8, 1),
-    map("packets", 6, 8, 1),
-    map("traffic_stats", 6, 16, 256),
-    map("perf_stats", 6, 8, 4),
+static MAPS: [MapSpec; 8] = [
+    map("blocklist", 1, 4, 1, 1024),
+    map("packet_counter", 2, 4, 8, 1),
+    map("packets", 6, 4, 8, 1),
+    map("traffic_stats", 6, 4, 16, 256),
+    map("perf_stats", 6, 4, 8, 4),
+    map("services", 1, 8, 4, 16),
+    map("backends", 2, 4, 12, 4096),
+    map("forwarded", 6, 4, 8, 1),
 ];
 static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
     name: "xdp-main",
@@ -25,8 +29,8 @@ static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
     lines: &[],
 }];
 
-const fn map(symbol: &'static str, kind: u32, value_size: u32, max_entries: u32) -> MapSpec {
-    MapSpec { name: symbol, symbol, kind, key_size: 4, value_size, max_entries, flags: 0, pin_by_name: false }
+const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {
+    MapSpec { name: symbol, symbol, kind, key_size, value_size, max_entries, flags: 0, pin_by_name: false }
 }
 
 /// A program in the kernel.
@@ -50,6 +54,36 @@ impl InKernel {
         let unit = Loader::new(Box::leak(Box::new(spec))).load().map_err(|error| error.to_string())?;
         let program = unit.program("xdp_main").map_err(|error| error.to_string())?;
         Ok(Self { unit, program })
+    }
+
+    /// Bytes of machine code; 0 where the kernel interprets.
+    pub(crate) fn machine_code(&self) -> u32 {
+        self.program.machine_code_size()
+    }
+
+    /// How many instructions the verifier went through.
+    pub(crate) fn verified(&self) -> u32 {
+        self.program.verified_instructions()
+    }
+
+    /// Puts into its maps what the packets find there.
+    pub(crate) fn fill(&self) -> Result<(), String> {
+        if let Ok(map) = self.unit.map::<HashMap<u32, u8>>("blocklist") {
+            map.insert(BLOCKED, 1).map_err(|error| error.to_string())?;
+        }
+        if let (Ok(services), Ok(backends)) =
+            (self.unit.map::<HashMap<[u8; 8], u32>>("services"), self.unit.map::<Array<[u8; 12]>>("backends"))
+        {
+            for (number, service) in (0_u32..).zip(SERVICES) {
+                services.insert(service_key(service), number * PLACES).map_err(|error| error.to_string())?;
+            }
+            for place in 0..PLACES * 2 {
+                let [.., high, low] = place.to_be_bytes();
+                let backend = [172, 16, high, low, 2, 0, 0, 1, high, low, 0, 0];
+                backends.set(place, backend).map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
     }
 
     /// What becomes of a packet that comes so many times: the verdict on the last, and its bytes.
@@ -80,8 +114,10 @@ impl InKernel {
         if let Ok(map) = self.unit.map::<Array<u64>>("packet_counter") {
             counted.extend(map.get(0));
         }
-        if let Ok(map) = self.unit.map::<PerCpuArray<u64>>("packets") {
-            counted.extend(map.get(0).map(|values| sums(&values)));
+        for name in ["packets", "forwarded"] {
+            if let Ok(map) = self.unit.map::<PerCpuArray<u64>>(name) {
+                counted.extend(map.get(0).map(|values| sums(&values)));
+            }
         }
         // The other two numbers of `perf_stats` are times.
         if let Ok(map) = self.unit.map::<PerCpuArray<u64>>("perf_stats") {
@@ -97,31 +133,45 @@ impl InKernel {
 
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// What the load balancer balances, over so many places each: ports of TCP and UDP at our address.
+const SERVICES: [(u16, u8); 2] = [(8080, 6), (53, 17)];
+const PLACES: u32 = 256;
+
+/// A service as the load balancer's map has it: all in network byte order but the protocol.
+fn service_key((port, protocol): (u16, u8)) -> [u8; 8] {
+    let ([a, b, c, d], [e, f], [g, h]) = (OURS.octets(), port.to_be_bytes(), u16::from(protocol).to_ne_bytes());
+    [a, b, c, d, e, f, g, h]
+}
 
 /// Packets that the programs tell apart.
 fn packets() -> Vec<Vec<u8>> {
     let ethernet = Packet::ethernet;
-    let peer = Ipv4Addr::new(10, 0, 0, 2);
     let ipv6 = || ethernet().ipv6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
     let mac = [2, 0, 0, 0, 0, 9];
     let mut packets = vec![
-        ethernet().arp(1, (mac, peer), ([0; 6], OURS)),
-        ethernet().arp(1, (mac, peer), ([0; 6], peer)),
-        ethernet().arp(2, (mac, peer), (mac, OURS)),
-        ethernet().vlan(100).ipv4(peer, OURS).udp(1, 2),
-        ethernet().vlan(101).ipv4(peer, OURS).udp(1, 2),
-        ethernet().service_vlan(100).vlan(100).ipv4(peer, OURS).udp(1, 2),
+        ethernet().arp(1, (mac, PEER), ([0; 6], OURS)),
+        ethernet().arp(1, (mac, PEER), ([0; 6], PEER)),
+        ethernet().arp(2, (mac, PEER), (mac, OURS)),
+        ethernet().vlan(100).ipv4(PEER, OURS).udp(1, 2),
+        ethernet().vlan(101).ipv4(PEER, OURS).udp(1, 2),
+        ethernet().service_vlan(100).vlan(100).ipv4(PEER, OURS).udp(1, 2),
         ethernet().ipv4(BLOCKED, OURS).udp(1, 2),
         ethernet().ipv4(OURS, BLOCKED).udp(1, 2),
-        ethernet().ipv4(peer, OURS).icmp(8, 0).payload(&[1, 2, 3, 4]),
-        ethernet().ipv4_with_options(peer, OURS, &[1, 1, 1, 0]).icmp(8, 0).payload(&[0xff; 7]),
-        ethernet().ipv4(peer, OURS).icmp(0, 0).payload(&[5; 8]),
-        ethernet().ipv4_fragment(peer, OURS, 3).payload(&[8; 30]),
+        ethernet().ipv4(PEER, OURS).icmp(8, 0).payload(&[1, 2, 3, 4]),
+        ethernet().ipv4_with_options(PEER, OURS, &[1, 1, 1, 0]).icmp(8, 0).payload(&[0xff; 7]),
+        ethernet().ipv4(PEER, OURS).icmp(0, 0).payload(&[5; 8]),
+        ethernet().ipv4_fragment(PEER, OURS, 3).payload(&[8; 30]),
     ];
     for flags in [0x02, 0x12, 0x10, 0x04, 0xff, 0x00] {
-        packets.push(ethernet().ipv4(peer, OURS).tcp(4000, 8080, flags));
-        packets.push(ethernet().ipv4_with_options(peer, OURS, &[1; 40]).tcp(4000, 8080, flags).payload(b"x"));
-        packets.push(ethernet().ipv4(peer, OURS).tcp_with_options(8080, 4000, flags, &[1; 8]));
+        packets.push(ethernet().ipv4(PEER, OURS).tcp(4000, 8080, flags));
+        packets.push(ethernet().ipv4_with_options(PEER, OURS, &[1; 40]).tcp(4000, 8080, flags).payload(b"x"));
+        packets.push(ethernet().ipv4(PEER, OURS).tcp_with_options(8080, 4000, flags, &[1; 8]));
+    }
+    for number in 0..40 {
+        let source = Ipv4Addr::from_bits(PEER.to_bits() + number * 0x0203);
+        packets.push(ethernet().ipv4(source, OURS).tcp(4000 + number as u16, 8080, 0x10).payload(b"x"));
+        packets.push(ethernet().ipv4(source, OURS).udp(53, 53 + (number as u16 & 1)));
     }
     // Extension headers: hop by hop, routing, fragment, authentication, destination options, mobility, experiments.
     for extensions in
@@ -148,11 +198,8 @@ fn packets() -> Vec<Vec<u8>> {
 
 /// Whether both do the same on each packet and each beginning of it, one after the other.
 pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> Result<(), String> {
-    for unit in [&ours.unit, &theirs.unit] {
-        if let Ok(map) = unit.map::<HashMap<u32, u8>>("blocklist") {
-            map.insert(BLOCKED, 1).map_err(|error| error.to_string())?;
-        }
-    }
+    ours.fill()?;
+    theirs.fill()?;
     let same = |packet: &[u8]| {
         let (ours, theirs) = (ours.run(packet, 1)?, theirs.run(packet, 1)?);
         if ours == theirs {
@@ -183,4 +230,68 @@ pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> 
     }
     let (ours, theirs) = (ours.counted(), theirs.counted());
     if ours == theirs { Ok(()) } else { Err(format!("{} counts {ours:?}, and in C {theirs:?}", program.name)) }
+}
+
+/// A packet that the program does its work on, each time it comes: what it makes of it is such a packet again. `None` where it is
+/// not.
+pub(crate) fn workload(program: &Program) -> Option<Vec<u8>> {
+    let tcp = Packet::ethernet().ipv4(PEER, OURS).tcp(4000, 8080, 0x02);
+    let packet = match program.name.as_str() {
+        "packet-counter" | "guide-packet-counter" | "guide-benchmark" => tcp,
+        "guide-traffic-counter" => {
+            // Of an EtherType that its array of 256 has an entry for.
+            let mut bytes = tcp.build();
+            bytes[12..14].copy_from_slice(&[0, 8]);
+            return Some(bytes);
+        }
+        "guide-firewall" | "port-dropper" | "syn-limiter" | "token-bucket" => tcp,
+        "ipv6-walk" => {
+            let headers = Packet::ethernet().ipv6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+            headers.extension(0, &[0; 6]).extension(60, &[0; 6]).udp(1, 53)
+        }
+        _ => return None,
+    };
+    Some(packet.build())
+}
+
+/// How long runs take, in nanoseconds.
+pub(crate) struct Race {
+    pub(crate) ours: f64,
+    pub(crate) theirs: f64,
+    /// The median of what one run of ours takes for each one of theirs right before or after it.
+    pub(crate) ratio: f64,
+}
+
+/// Lets both run on a packet, by turns.
+pub(crate) fn race(ours: &InKernel, theirs: &InKernel, packet: &[u8]) -> Result<Race, String> {
+    const ROUNDS: usize = 51;
+    const TIMES: u32 = 50_000;
+    ours.fill()?;
+    theirs.fill()?;
+    let one = |unit: &InKernel| {
+        let start = Instant::now();
+        unit.run(packet, TIMES)?;
+        Ok::<_, String>(start.elapsed().as_nanos() as f64 / f64::from(TIMES))
+    };
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        // Whoever comes first has the caches as the other left them.
+        if round % 2 == 0 {
+            let first = one(ours)?;
+            rounds.push((first, one(theirs)?));
+        } else {
+            let first = one(theirs)?;
+            rounds.push((one(ours)?, first));
+        }
+    }
+    let median = |of: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Ok(Race {
+        ours: median(|round| round.0),
+        theirs: median(|round| round.1),
+        ratio: median(|round| round.0 / round.1),
+    })
 }

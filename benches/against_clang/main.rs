@@ -12,13 +12,14 @@ mod clang;
 mod compile;
 mod kernel;
 mod programs;
+mod table;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clang::{CLANG, Reference, Source};
 use eshkol_test_support::{Privilege, require_root};
 use kernel::InKernel;
+use programs::Isa;
 
 /// How many instructions we may have for each one of clang's.
 const LIMIT: f64 = 1.25;
@@ -46,8 +47,8 @@ fn main() -> ExitCode {
 fn record() -> Result<(), String> {
     let reference = Reference::new()?;
     let counts = programs::all()?.into_iter().map(|program| {
-        let code = reference.code(&program)?;
-        Ok((program, code))
+        let codes = [reference.code(&program, Isa::V3)?, reference.code(&program, Isa::V4)?];
+        Ok((program, codes))
     });
     reference.record(&counts.collect::<Result<Vec<_>, String>>()?)
 }
@@ -59,40 +60,13 @@ fn table(wanted: &str) -> Result<(), String> {
         Source::Clang(version) => println!("clang: {version}"),
         Source::Record(version) => println!("clang: there is no {CLANG} here; recorded from {version}"),
     }
+    let with_kernel = matches!(reference.source, Source::Clang(_)) && require_root() == Privilege::Granted;
     println!(
         "compiler: {}",
         if cfg!(debug_assertions) { "not optimised, as cargo runs it in the macro" } else { "optimised" }
     );
-    println!(
-        "code: slots of 8 bytes; stack: bytes; compile: from text to object; macro: both byte orders, as eshkol! does;"
-    );
-    println!("times in milliseconds: by the clock, and on the processor\n");
-    println!(
-        "{:22} {:>5} {:>6} {:>6} {:>7} {:>6}  {:>7} {:>6}  {:>7} {:>6}",
-        "program", "code", "clang", "ratio", "stack", "clang", "compile", "", "macro", ""
-    );
-    for program in programs::all()?.into_iter().filter(|program| program.name.contains(wanted)) {
-        let (ours, theirs) = (compile::code(&program)?, reference.code(&program)?);
-        let time = compile::time(&program);
-        println!(
-            "{:22} {:>5} {:>6} {:>6.2} {:>7} {:>6}  {:>7} {:>6}  {:>7} {:>6}",
-            program.name,
-            ours.instructions,
-            theirs.instructions,
-            ours.ratio(theirs),
-            ours.stack,
-            theirs.stack,
-            milliseconds(Some(time.once.clock)),
-            milliseconds(time.once.processor),
-            milliseconds(Some(time.both.clock)),
-            milliseconds(time.both.processor),
-        );
-    }
-    Ok(())
-}
-
-fn milliseconds(time: Option<Duration>) -> String {
-    time.map_or_else(|| "?".to_owned(), |time| format!("{:.2}", time.as_secs_f64() * 1e3))
+    println!("pairs: ours, clang's, and ours for each one of clang's\n");
+    table::print(&reference, with_kernel, wanted)
 }
 
 /// Holds us to what we promise.
@@ -105,19 +79,22 @@ fn test() -> Result<(), String> {
     let privilege = require_root();
     for program in programs::all()? {
         let name = &program.name;
-        let (ours, theirs) = (compile::code(&program)?, reference.code(&program)?);
-        println!("{name}: {} instructions, clang {}", ours.instructions, theirs.instructions);
-        if ours.ratio(theirs) > LIMIT {
-            return Err(format!("{name}: {ours:?} is more than {LIMIT} times clang's {theirs:?}"));
-        }
-        if reference.is_recorded_version() && reference.recorded(&program) != Some(theirs) {
-            return Err(format!(
-                "{name}: the record is not what clang gives; `cargo bench -- --record` writes it anew"
-            ));
-        }
-        if with_clang && privilege == Privilege::Granted {
-            let load = |object| InKernel::load(object).map_err(|error| format!("{name}: {error}"));
-            kernel::compare(&program, &load(compile::object(&program)?)?, &load(clang::object(&program)?)?)?;
+        for isa in [Isa::V3, Isa::V4] {
+            let (ours, theirs) = (compile::code(&program, isa)?, reference.code(&program, isa)?);
+            println!("{name}, {isa:?}: {} instructions, clang {}", ours.instructions, theirs.instructions);
+            if ours.ratio(theirs) > LIMIT {
+                return Err(format!("{name}, {isa:?}: {ours:?} is more than {LIMIT} times clang's {theirs:?}"));
+            }
+            if reference.is_recorded_version() && reference.recorded(&program, isa) != Some(theirs) {
+                return Err(format!(
+                    "{name}: the record is not what clang gives; `cargo bench -- --record` writes it anew"
+                ));
+            }
+            if with_clang && privilege == Privilege::Granted {
+                let load = |object| InKernel::load(object).map_err(|error| format!("{name}, {isa:?}: {error}"));
+                let (ours, theirs) = (compile::object(&program, isa)?, clang::object(&program, isa)?);
+                kernel::compare(&program, &load(ours)?, &load(theirs)?)?;
+            }
         }
     }
     Ok(())

@@ -15,6 +15,15 @@ pub(crate) struct Program {
     pub(crate) c: PathBuf,
 }
 
+/// A version of the instruction set.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Isa {
+    /// What the default `min-kernel` gives.
+    V3,
+    /// What `min-kernel` 6.6 gives.
+    V4,
+}
+
 /// The size of a program's code.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Code {
@@ -43,6 +52,17 @@ pub(crate) fn all() -> Result<Vec<Program>, String> {
     }
     programs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(programs)
+}
+
+impl Program {
+    /// Its text, for kernels that have an instruction set.
+    pub(crate) fn text_for(&self, isa: Isa) -> String {
+        const LICENSE: &str = "(license \"GPL\")";
+        match isa {
+            Isa::V3 => self.text.clone(),
+            Isa::V4 => self.text.replace(LICENSE, &format!("{LICENSE} (min-kernel \"6.6\")")),
+        }
+    }
 }
 
 impl Code {

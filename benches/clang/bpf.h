@@ -15,6 +15,7 @@ typedef u32 be32;
 #define htons(n) ((be16)__builtin_bswap16(n))
 #define htonl(n) ((be32)__builtin_bswap32(n))
 #define ntohs(n) ((u16)__builtin_bswap16(n))
+#define ntohl(n) ((u32)__builtin_bswap32(n))
 #define LIKELY(test) __builtin_expect(!!(test), 1)
 
 char _license[] SEC("license") = "GPL";
@@ -39,6 +40,7 @@ char _license[] SEC("license") = "GPL";
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
+static long (*const bpf_xdp_adjust_head)(void *context, int delta) = (void *)44;
 
 enum xdp_action { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT };
 
@@ -63,6 +65,7 @@ struct xdp_md {
 
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ICMP 1
+#define IPPROTO_IPIP 4
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_ROUTING 43

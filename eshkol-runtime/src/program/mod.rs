@@ -57,6 +57,11 @@ macro_rules! common_to_programs {
                 self.handle().info().xlated_len / 8
             }
 
+            /// How many bytes of machine code the kernel made of it; 0 where it interprets, and in the simulator.
+            pub fn machine_code_size(&self) -> u32 {
+                self.handle().info().jited_len
+            }
+
             /// How many instructions the verifier walked through, each as often as it came by. 0 before Linux 5.16, and in the
             /// simulator.
             pub fn verified_instructions(&self) -> u32 {
