@@ -6,6 +6,7 @@ mod assembly;
 mod chain;
 pub mod code;
 mod disassemble;
+mod early_returns;
 mod effect;
 mod frame;
 pub mod instruction;
@@ -154,6 +155,7 @@ pub fn generate(function: &Function, isa: IsaVersion, options: Options) -> Resul
     simplify::run(&mut assembly);
     // What was computed for a branch that merging took away.
     peephole::run(&mut assembly);
+    early_returns::run(&mut assembly);
     let shapes = assembly_shapes(&assembly);
     let order = order::order(&shapes, assembly.entry);
     let Laid { instructions, relocations, lines } = layout::lay_out(&assembly, &order, isa, span)?;

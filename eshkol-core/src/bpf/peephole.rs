@@ -141,7 +141,13 @@ fn compute_in_place(block: &mut AssemblyBlock, live_out: Places, spills: SpillAr
 }
 
 /// Where the value of `from` at an instruction begins, if all from there on can be done in `to`.
-fn start_of_computation(insts: &[AssemblyInst], end: usize, from: u8, to: u8, spills: SpillArea) -> Option<usize> {
+pub(super) fn start_of_computation(
+    insts: &[AssemblyInst],
+    end: usize,
+    from: u8,
+    to: u8,
+    spills: SpillArea,
+) -> Option<usize> {
     let (from_place, to_place) = (Place::register(from), Place::register(to));
     for (at, inst) in insts.iter().enumerate().take(end).rev() {
         let effect = Effect::of(inst, spills);
@@ -164,7 +170,7 @@ fn is_renamable(inst: &AssemblyInst) -> bool {
     !inst.is_call() && !inst.is_atomic()
 }
 
-fn rename(instruction: &mut Instruction, from: u8, to: u8) {
+pub(super) fn rename(instruction: &mut Instruction, from: u8, to: u8) {
     // In a load of 64 bits the source field is no register.
     let has_source = match instruction.class() {
         class::LD | class::ST => false,
@@ -203,7 +209,7 @@ fn remove_dead_writes(assembly: &mut Assembly, blocks: &[BlockId]) -> bool {
 }
 
 /// The places that are read from the start of each block on.
-fn live_in(assembly: &Assembly, blocks: &[BlockId]) -> Arena<BlockId, Places> {
+pub(super) fn live_in(assembly: &Assembly, blocks: &[BlockId]) -> Arena<BlockId, Places> {
     let mut live_in: Arena<BlockId, Places> = assembly.blocks.ids().map(|_| Places::default()).collect();
     let mut changed = true;
     while changed {

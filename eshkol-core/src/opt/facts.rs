@@ -79,10 +79,10 @@ impl<'a> Facts<'a> {
 
     /// By tests of other bytes of the same packet: where bytes are in the packet, so are those before them.
     fn by_packet_end(&self, test: Test, block: Block, edge: Option<Outcome>) -> Option<bool> {
-        let (pointer, end, inside) = self.bounds_check(test)?;
+        let (pointer, end, inside) = bounds_check(self.function, test)?;
         let (base, offset) = self.function.address(pointer, 0);
         self.known_of(end, block, edge).find_map(|(known, holds)| {
-            let (known_pointer, known_end, known_inside) = self.bounds_check(known)?;
+            let (known_pointer, known_end, known_inside) = bounds_check(self.function, known)?;
             let (known_base, known_offset) = self.function.address(known_pointer, 0);
             if known_base != base || known_end != end {
                 None
@@ -92,22 +92,6 @@ impl<'a> Facts<'a> {
                 (offset >= known_offset).then_some(!inside)
             }
         })
-    }
-
-    /// The pointer and the packet's end that are compared, and which outcome says that the pointer is not beyond the end.
-    fn bounds_check(&self, test: Test) -> Option<(Value, Value, bool)> {
-        let (condition, pointer, end) = match self.function.value_type(test.rhs) {
-            ValueType::PacketEnd => (test.condition, test.lhs, test.rhs),
-            _ => (turn(test.condition), test.rhs, test.lhs),
-        };
-        let types = (self.function.value_type(pointer), self.function.value_type(end));
-        match (types, condition, test.width) {
-            ((ValueType::Packet, ValueType::PacketEnd), Condition::Above, Width::W64) => Some((pointer, end, false)),
-            ((ValueType::Packet, ValueType::PacketEnd), Condition::BelowEqual, Width::W64) => {
-                Some((pointer, end, true))
-            }
-            _ => None,
-        }
     }
 
     fn known_of(&self, value: Value, block: Block, edge: Option<Outcome>) -> impl Iterator<Item = Outcome> {
@@ -222,6 +206,20 @@ impl<'a> Facts<'a> {
             }
             _ => self.function.value_type(value) == ValueType::Context,
         }
+    }
+}
+
+/// The pointer and the packet's end that are compared, and which outcome says that the pointer is not beyond the end.
+pub(super) fn bounds_check(function: &Function, test: Test) -> Option<(Value, Value, bool)> {
+    let (condition, pointer, end) = match function.value_type(test.rhs) {
+        ValueType::PacketEnd => (test.condition, test.lhs, test.rhs),
+        _ => (turn(test.condition), test.rhs, test.lhs),
+    };
+    let types = (function.value_type(pointer), function.value_type(end));
+    match (types, condition, test.width) {
+        ((ValueType::Packet, ValueType::PacketEnd), Condition::Above, Width::W64) => Some((pointer, end, false)),
+        ((ValueType::Packet, ValueType::PacketEnd), Condition::BelowEqual, Width::W64) => Some((pointer, end, true)),
+        _ => None,
     }
 }
 

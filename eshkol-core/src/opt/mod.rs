@@ -12,6 +12,8 @@ mod identical_blocks;
 mod known_bits;
 mod known_tests;
 mod memory;
+mod merged_checks;
+mod pointer_steps;
 #[cfg(test)]
 mod random_function;
 mod simplify;
@@ -41,12 +43,19 @@ const FULL: &[Pass] = &[
     ("control_flow", |function, _| control_flow::run(function)),
     ("known_tests", |function, _| known_tests::run(function)),
     ("thread_jumps", thread_jumps::run),
+    ("merged_checks", |function, _| merged_checks::run(function)),
     ("control_flow", |function, _| control_flow::run(function)),
     ("value_numbering", |function, _| value_numbering::run(function)),
     ("memory", |function, _| memory::run(function)),
     ("dead_stores", |function, _| dead_stores::run(function)),
     ("dead_code", |function, _| dead_code::run(function)),
     ("identical_blocks", |function, _| identical_blocks::run(function)),
+];
+
+/// What other passes would undo.
+const LAST: &[Pass] = &[
+    ("pointer_steps", |function, _| pointer_steps::run(function)),
+    ("dead_code", |function, _| dead_code::run(function)),
 ];
 
 /// Runs the passes that `options` ask for, until they find nothing more to do.
@@ -62,6 +71,11 @@ pub fn optimise(function: &mut Function, options: Options) {
         && run(&("bit_tests", |function, _| bit_tests::run(function)), function, options.endianness)
     {
         until_done(passes, function, options.endianness);
+    }
+    if options.optimisation == Optimisation::Full {
+        for pass in LAST {
+            run(pass, function, options.endianness);
+        }
     }
 }
 

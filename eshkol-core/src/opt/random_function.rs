@@ -363,7 +363,8 @@ impl Generator {
                 self.both(depth, then, otherwise, false);
             }
             12 if nested => self.repeat(depth),
-            13 | 14 if nested => self.optional(depth),
+            13 if nested => self.headers(),
+            14 if nested => self.optional(depth),
             15 if nested => {
                 let (out, on) = (self.b.create_block(), self.b.create_block());
                 self.branch(1, (out, &[]), (on, &[]));
@@ -469,8 +470,7 @@ impl Generator {
     fn parse(&mut self) -> Value {
         let start = self.b.load_as(ValueType::Packet, MemorySize::B4, self.context, 0, self.span);
         let end = self.b.load_as(ValueType::PacketEnd, MemorySize::B4, self.context, 4, self.span);
-        let start =
-            if self.below(2) == 0 { start } else { self.b.binary_constant(ArithmeticOp::Add, start, 8, self.span) };
+        let start = self.later(start);
         let after = self.b.binary_constant(ArithmeticOp::Add, start, 16, self.span);
         let join = self.b.create_block();
         let param = self.b.append_param(join, ValueType::Packet);
@@ -479,6 +479,55 @@ impl Generator {
         self.b.seal_block(join);
         self.b.switch_to(join);
         param
+    }
+
+    /// The same place in the packet, or one a little behind it.
+    fn later(&mut self, start: Value) -> Value {
+        let start =
+            if self.below(2) == 0 { start } else { self.b.binary_constant(ArithmeticOp::Add, start, 8, self.span) };
+        if self.below(3) > 0 {
+            return start;
+        }
+        let number = self.number(3);
+        let number = self.b.binary_constant(ArithmeticOp::And, number, 12, self.span);
+        self.b.binary(ArithmeticOp::Add, start, number, self.span)
+    }
+
+    /// Headers one after the other; what fails on the way ends the same, mostly.
+    fn headers(&mut self) {
+        let mut start = self.b.load_as(ValueType::Packet, MemorySize::B4, self.context, 0, self.span);
+        let end = self.b.load_as(ValueType::PacketEnd, MemorySize::B4, self.context, 4, self.span);
+        let (out, numbers) = (self.b.create_block(), self.numbers.len());
+        let before = (self.last_place, self.last_compared);
+        for length in [8, 16, 24].into_iter().take(1 + self.below(3)) {
+            let after = self.b.binary_constant(ArithmeticOp::Add, start, length, self.span);
+            let next = self.b.create_block();
+            if self.below(2) == 0 {
+                self.b.branch(Condition::Above, after, end, (out, &[]), (next, &[]), self.span);
+            } else {
+                self.b.branch(Condition::BelowEqual, after, end, (next, &[]), (out, &[]), self.span);
+            }
+            self.b.seal_block(next);
+            self.b.switch_to(next);
+            let field = self.b.load(MemorySize::B2, start, length as i32 - 2, self.span);
+            self.numbers.push(field);
+            match self.below(4) {
+                0 => start = self.later(start),
+                1 => self.b.store(MemorySize::B2, start, 0, field, self.span),
+                _ => {
+                    let next = self.b.create_block();
+                    self.branch(2, (next, &[]), (out, &[]));
+                    self.b.seal_block(next);
+                    self.b.switch_to(next);
+                }
+            }
+        }
+        self.statement(9);
+        self.b.jump(out, &[], self.span);
+        self.numbers.truncate(numbers);
+        (self.last_place, self.last_compared) = before;
+        self.b.seal_block(out);
+        self.b.switch_to(out);
     }
 
     fn atomic(&mut self) {

@@ -159,7 +159,8 @@ fn comparisons() {
                v4 = helper 1000(v3)
                return v4
              b2:
-               return v2"
+               v5 = helper 1000()
+               return v5"
         );
         let mut found = selected(isa, &text).swap_remove(0);
         found.truncate(found.find(" goto").unwrap());
@@ -173,6 +174,28 @@ fn comparisons() {
     assert_eq!(test(V1, "above-equal", "v1"), "if r2 > r1");
     assert_eq!(test(V2, "above-equal", "v1"), "if r1 < r2");
     assert_eq!(test(V3, "bits-set", "v2"), "if r1 & 7");
+}
+
+#[test]
+fn results_before_branches() {
+    let text = "
+        b0(v0, v1):
+          v2 = const 1
+          v3 = const 2
+          branch below v0, v1 -> b1, b2
+        b1:
+          return v2
+        b2:
+          return v3";
+    assert_eq!(selected(V3, text), ["r0 = 1", "if r1 < r2 goto +1", "r0 = 2", "exit"]);
+    // What is compared makes way.
+    let text = text
+        .replace("branch below v0, v1", "v4 = load.8 v1 + 0\n branch equal v4, v3")
+        .replace("b0(v0, v1)", "b0(v0, v1: map-value)");
+    assert_eq!(selected(V3, &text), ["r3 = *(u64 *)(r2 + 0)", "r0 = 1", "if r3 == 2 goto +1", "r0 = 2", "exit"]);
+    // The result of a call stays where it is.
+    let text = text.replace("load.8 v1 + 0", "helper 1000(v0)");
+    assert_eq!(selected(V3, &text), ["call 1000", "if r0 == 2 goto +2", "r0 = 2", "exit", "r0 = 1", "exit"]);
 }
 
 #[test]
