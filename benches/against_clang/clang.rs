@@ -15,8 +15,11 @@ pub(crate) const CLANG: &str = "clang-19";
 pub(crate) struct Reference {
     pub(crate) source: Source,
     recorded_version: String,
-    recorded: Vec<(String, [Code; 2])>,
+    recorded: Record,
 }
+
+/// The size of each program's code, by v3 and by v4.
+type Record = Vec<(String, [Code; 2])>;
 
 /// Where it comes from, with clang's version.
 pub(crate) enum Source {
@@ -99,7 +102,7 @@ fn path() -> PathBuf {
 }
 
 /// The record: clang's version, then a line for each program with its instructions and its stack, first by v3 and then by v4.
-fn read() -> Result<(String, Vec<(String, [Code; 2])>), String> {
+fn read() -> Result<(String, Record), String> {
     let path = path();
     let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let mut lines = text.lines();

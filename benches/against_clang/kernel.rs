@@ -254,7 +254,7 @@ pub(crate) fn workload(program: &Program) -> Option<Vec<u8>> {
     Some(packet.build())
 }
 
-/// How long runs take, in nanoseconds.
+/// How long runs take, in nanoseconds: the shortest, with the kernel's own part.
 pub(crate) struct Race {
     pub(crate) ours: f64,
     pub(crate) theirs: f64,
@@ -264,8 +264,9 @@ pub(crate) struct Race {
 
 /// Lets both run on a packet, by turns.
 pub(crate) fn race(ours: &InKernel, theirs: &InKernel, packet: &[u8]) -> Result<Race, String> {
-    const ROUNDS: usize = 51;
-    const TIMES: u32 = 50_000;
+    // Short enough to be mostly left alone by what else the machine does.
+    const ROUNDS: usize = 201;
+    const TIMES: u32 = 10_000;
     ours.fill()?;
     theirs.fill()?;
     let one = |unit: &InKernel| {
@@ -284,14 +285,11 @@ pub(crate) fn race(ours: &InKernel, theirs: &InKernel, packet: &[u8]) -> Result<
             rounds.push((one(ours)?, first));
         }
     }
-    let median = |of: fn(&(f64, f64)) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+    let median = {
+        let mut ratios: Vec<f64> = rounds.iter().map(|(ours, theirs)| ours / theirs).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
     };
-    Ok(Race {
-        ours: median(|round| round.0),
-        theirs: median(|round| round.1),
-        ratio: median(|round| round.0 / round.1),
-    })
+    let least = |of: fn(&(f64, f64)) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
+    Ok(Race { ours: least(|round| round.0), theirs: least(|round| round.1), ratio: median })
 }

@@ -6,6 +6,7 @@ use crate::check::{self, typed};
 use crate::deep_stack::with_deep_stack;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
 use crate::expand::{self, IncludeLoader};
+use crate::kernel::map_flag;
 use crate::lower;
 use crate::object;
 use crate::opt;
@@ -114,10 +115,20 @@ pub fn lower(unit: &typed::Unit, options: Options) -> lower::Module {
 
 fn lower_here(unit: &typed::Unit, options: Options) -> lower::Module {
     let mut module = lower::lower(unit, options.endianness);
+    let arrays = arrays(unit);
     for function in module.functions_mut() {
-        opt::optimise(function, options);
+        opt::optimise(function, &arrays, options);
     }
     module
+}
+
+/// Which maps are arrays that programs may read and write, with the bytes of a value.
+fn arrays(unit: &typed::Unit) -> opt::Arrays {
+    let bytes = |map: &typed::Map| {
+        let is_open = map.flags & (map_flag::RDONLY_PROG | map_flag::WRONLY_PROG) == 0;
+        (map.kind.is_array() && is_open).then(|| unit.types.size(&map.value))
+    };
+    unit.maps.values().map(bytes).collect()
 }
 
 impl Output {

@@ -1,6 +1,7 @@
 //! Uses what is known to be in memory, instead of loading it.
 //!
 //! Before: `store.4 v0 + 8, v1; v2 = load.4 v0 + 8`. After: `store.4 v0 + 8, v1; v2 = zext32 v1`.
+//! Before: `v1 = const 0x0100000a; store.4 v0 + 12, v1; v2 = load.2 v0 + 14`. After, on a little-endian machine: `v2 = const 0x0100`.
 //! Before: `v1 = load.2 v0 + 12; … v2 = load.2 v0 + 12`. After: every use of `v2` is one of `v1`.
 //! Before: `store.4 v0 + 0, v1; v2 = helper 1(v3, v0); store.4 v0 + 0, v1`, where `v0` is the address of a slot. After: the
 //! same without the second store; the helper only reads its key.
@@ -14,11 +15,12 @@
 use super::alias::{Place, escaped_slots, slot_of};
 use super::effects::{arguments, changes_context, changes_packet, changes_shared_memory, writes_argument};
 use crate::arena::Arena;
+use crate::compile::Endianness;
 use crate::ir::{Block, Cfg, Function, MemorySize, Op, Slot, Substitution, UnaryOp, Value, ValueType};
 use std::collections::BTreeSet;
 
 /// Replaces loads. Whether there were any to replace.
-pub(super) fn run(function: &mut Function) -> bool {
+pub(super) fn run(function: &mut Function, endianness: Endianness) -> bool {
     let cfg = Cfg::new(function);
     let escaped = escaped_slots(function);
     let mut ends: Arena<Block, Option<Vec<Known>>> = function.blocks.ids().map(|_| None).collect();
@@ -36,7 +38,7 @@ pub(super) fn run(function: &mut Function) -> bool {
                 changed = true;
                 continue;
             }
-            match (known_load(function, &state, &op, result), result) {
+            match (known_load(function, &state, &op, result, endianness), result) {
                 (Some(Replacement::Value(value)), Some(result)) => {
                     replaced.replace(result, value);
                     changed = true;
@@ -96,10 +98,18 @@ enum Replacement {
     Op(Op),
 }
 
-fn known_load(function: &Function, state: &[Known], op: &Op, result: Option<Value>) -> Option<Replacement> {
+fn known_load(
+    function: &Function,
+    state: &[Known],
+    op: &Op,
+    result: Option<Value>,
+    endianness: Endianness,
+) -> Option<Replacement> {
     let Op::Load { size, signed, base, offset } = op else { return None };
     let place = Place::new(function, *base, *offset, size.bytes());
-    let known = state.iter().rev().find(|known| known.place == place)?;
+    let Some(known) = state.iter().rev().find(|known| known.place == place) else {
+        return state.iter().rev().find_map(|known| part(function, known, &place, *signed, endianness));
+    };
     let ty = function.value_type(result?);
     if function.value_type(known.value) != ty {
         return None;
@@ -120,6 +130,37 @@ fn known_load(function: &Function, state: &[Known], op: &Op, result: Option<Valu
         (_, true) => UnaryOp::SExt32,
     };
     Some(Replacement::Op(Op::Unary(op, known.value)))
+}
+
+/// Some of the bytes that are known: of a number any, of another value the lowest.
+fn part(
+    function: &Function,
+    known: &Known,
+    place: &Place,
+    signed: bool,
+    endianness: Endianness,
+) -> Option<Replacement> {
+    let before = u32::try_from(place.offset.checked_sub(known.place.offset)?).ok()?;
+    let after = known.place.bytes.checked_sub(before)?.checked_sub(place.bytes)?;
+    let is_number = function.value_type(known.value) == ValueType::Int;
+    if signed || !is_number || known.place.root != place.root || known.place.bytes == place.bytes {
+        return None;
+    }
+    let above = match endianness {
+        Endianness::Little => before,
+        Endianness::Big => after,
+    };
+    if let Some(number) = function.constant(known.value) {
+        let bits = (number.cast_unsigned() >> (8 * above)) & ((1 << (8 * place.bytes)) - 1);
+        return Some(Replacement::Op(Op::Const(bits.cast_signed())));
+    }
+    let extension = match (above, place.bytes) {
+        (0, 1) => UnaryOp::ZExt8,
+        (0, 2) => UnaryOp::ZExt16,
+        (0, 4) => UnaryOp::ZExt32,
+        _ => return None,
+    };
+    Some(Replacement::Op(Op::Unary(extension, known.value)))
 }
 
 /// Whether an instruction stores to the stack what is there.
@@ -211,10 +252,14 @@ mod tests {
     use super::super::testing::{differential_on, gives};
     use super::*;
 
+    fn little(function: &mut Function) -> bool {
+        run(function, Endianness::Little)
+    }
+
     #[test]
     fn loads_of_what_was_stored() {
         gives(
-            run,
+            little,
             "slot s0 size 16 align 8
              b0(v0, v1: map-value):
                v2: stack = slot s0
@@ -222,7 +267,7 @@ mod tests {
                store.4 v2 + 8, v0
                v3 = load.8 v2 + 0
                v4 = load-signed.4 v2 + 8
-               v5 = load.2 v2 + 8
+               v5 = load.2 v2 + 10
                store.1 v1 + 3, v4
                v6 = load.1 v1 + 3
                v7 = add v3, v4
@@ -235,7 +280,7 @@ mod tests {
                store.8 v2 + 0, v0
                store.4 v2 + 8, v0
                v4 = sext32 v0
-               v5 = load.2 v2 + 8
+               v5 = load.2 v2 + 10
                store.1 v1 + 3, v4
                v6 = zext8 v4
                v7 = add v0, v4
@@ -248,7 +293,7 @@ mod tests {
     #[test]
     fn stores_of_what_is_there() {
         gives(
-            run,
+            little,
             "slot s0 size 8 align 8
              b0(v0, v1):
                v2: stack = slot s0
@@ -293,14 +338,14 @@ mod tests {
                v7 = add v3, v5
                v8 = add v6, v7
                return v8";
-        gives(run, text, text);
+        gives(little, text, text);
     }
 
     #[test]
     fn loads_twice_and_what_comes_between() {
         // A map value is not the packet; two map values may be the same.
         gives(
-            run,
+            little,
             "b0(v0: packet, v1: map-value, v2: map-value):
                v3 = load.2 v0 + 12
                v4 = load.8 v1 + 0
@@ -334,7 +379,7 @@ mod tests {
     fn calls() {
         // A key stays; what a helper fills does not; map values change when a map is updated.
         gives(
-            run,
+            little,
             "slot s0 size 8 align 8
              slot s1 size 8 align 8
              b0(v0, v1: map-value):
@@ -385,7 +430,7 @@ mod tests {
     #[test]
     fn where_ways_meet() {
         gives(
-            run,
+            little,
             "b0(v0, v1: map-value):
                v2 = load.8 v1 + 0
                v3 = load.8 v1 + 8
@@ -426,6 +471,26 @@ mod tests {
 
     #[test]
     fn nothing_else_changes() {
-        differential_on(0..300, |function, _| run(function));
+        differential_on(0..300, run);
+    }
+
+    #[test]
+    fn parts_of_what_was_stored() {
+        let text = "b0(v0, v1: packet):
+               v2 = const 16777226
+               store.4 v1 + 12, v2
+               v3 = load.2 v1 + 14
+               store.4 v1 + 4, v0
+               v4 = load.1 v1 + 4
+               v5 = load.2 v1 + 5
+               v6 = load.4 v1 + 6
+               v7 = add v3, v4
+               v8 = add v7, v5
+               v9 = add v8, v6
+               return v9";
+        let after =
+            |number: &str, lowest: &str| text.replace("load.2 v1 + 14", number).replace("load.1 v1 + 4", lowest);
+        gives(little, text, &after("const 256", "zext8 v0"));
+        gives(|function| run(function, Endianness::Big), text, &after("const 10", "load.1 v1 + 4"));
     }
 }

@@ -2,6 +2,7 @@
 //! keeps what the kernel's verifier can see.
 
 mod alias;
+mod array_maps;
 mod bit_tests;
 mod control_flow;
 mod dead_code;
@@ -13,6 +14,7 @@ mod known_bits;
 mod known_tests;
 mod memory;
 mod merged_checks;
+mod overwritten_stores;
 mod pointer_steps;
 #[cfg(test)]
 mod random_function;
@@ -24,6 +26,9 @@ mod thread_jumps;
 mod typed_nulls;
 mod value_numbering;
 mod verifier_ranges;
+mod wide_stores;
+
+pub use array_maps::Arrays;
 
 use crate::compile::{Endianness, Optimisation, Options};
 use crate::ir::Function;
@@ -46,8 +51,10 @@ const FULL: &[Pass] = &[
     ("merged_checks", |function, _| merged_checks::run(function)),
     ("control_flow", |function, _| control_flow::run(function)),
     ("value_numbering", |function, _| value_numbering::run(function)),
-    ("memory", |function, _| memory::run(function)),
+    ("memory", memory::run),
     ("dead_stores", |function, _| dead_stores::run(function)),
+    ("overwritten_stores", |function, _| overwritten_stores::run(function)),
+    ("wide_stores", wide_stores::run),
     ("dead_code", |function, _| dead_code::run(function)),
     ("identical_blocks", |function, _| identical_blocks::run(function)),
 ];
@@ -59,12 +66,15 @@ const LAST: &[Pass] = &[
 ];
 
 /// Runs the passes that `options` ask for, until they find nothing more to do.
-pub fn optimise(function: &mut Function, options: Options) {
+pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
     let passes = match options.optimisation {
         Optimisation::None => MINIMAL,
         Optimisation::Full => FULL,
     };
     run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness);
+    if options.optimisation == Optimisation::Full {
+        array_maps::run(function, arrays);
+    }
     until_done(passes, function, options.endianness);
     // Last, since other passes learn more from the tests of single bits.
     if options.optimisation == Optimisation::Full
@@ -120,7 +130,7 @@ mod tests {
     fn all_passes_together_change_nothing_the_outside_sees() {
         for optimisation in [Optimisation::None, Optimisation::Full] {
             testing::differential_on(1000..1200, |function, endianness| {
-                optimise(function, Options { endianness, optimisation, ..Options::default() });
+                optimise(function, &Arrays::new(), Options { endianness, optimisation, ..Options::default() });
                 true
             });
         }

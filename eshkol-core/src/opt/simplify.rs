@@ -5,6 +5,9 @@
 //! | `add 2, 3` | `5` | [`arithmetic`] |
 //! | `urem v0, 8` | `and v0, 7` | [`arithmetic`] |
 //! | `and (load.1 …), 255` | `load.1 …` | [`arithmetic`] |
+//! | `and (load.4 …), 255` | `and (load.1 …), 255` | [`arithmetic`] |
+//! | `and (or (and v0, 15), 64), 240` | `64` | [`arithmetic`] |
+//! | `add (add v0, 5), v1` | `add (add v0, v1), 5` | [`arithmetic`] |
 //! | `tobig16 (tobig16 v0)` | `and v0, 65535` | [`arithmetic`] |
 //! | `tobig16 (or (tobig16 v0), 1)` | `or (and v0, 65535), 256`, on a little-endian machine | [`arithmetic`] |
 //! | `lshr (or (load.4 …), (shl v0, 32)), 32` | `and v0, 0xffffffff` | [`arithmetic`] |
@@ -12,6 +15,7 @@
 //! | `branch equal (and v0, 4), 0 -> b1, b2` | `branch bits-set v0, 4 -> b2, b1` | [`comparison`] |
 //! | `branch bits-set (lshr v0, 3), 1 -> …` | `branch bits-set v0, 8 -> …` | [`comparison`] |
 //! | `store.2 … (and v0, 65535)` | `store.2 … v0` | [`low_bits`] |
+//! | `hide (load.1 …)` | `load.1 …` | here |
 //! | `load.1 (add v0, 4) + 8` | `load.1 v0 + 12` | here |
 //!
 //! What the verifier sees: pointers stay what they are, a pointer plus a constant; comparisons of pointers are left
@@ -129,6 +133,7 @@ impl Simplifier<'_> {
         match op {
             Op::Binary(op, width, lhs, rhs) => self.binary(*op, *width, *lhs, *rhs, result?),
             Op::Unary(op, value) => self.unary(*op, *value, result?),
+            Op::Hide { value, .. } => self.unknown(*value).then_some(Simpler::Value(*value)),
             Op::Load { base, offset, .. }
             | Op::Store { base, offset, .. }
             | Op::Atomic { base, offset, .. }
@@ -136,6 +141,17 @@ impl Simplifier<'_> {
                 self.nearer_base(op, *base, *offset).or_else(|| self.narrower_value(op))
             }
             _ => None,
+        }
+    }
+
+    /// Whether the verifier knows nothing of a number anyway: it was loaded, and nothing was learnt of it since.
+    fn unknown(&self, value: Value) -> bool {
+        let alone = self.uses.get(value.index()) == Some(&1);
+        match self.function.defining_op(value) {
+            Some(Op::Load { base, signed: false, .. }) => {
+                alone && matches!(self.function.value_type(*base), ValueType::Packet | ValueType::MapValue)
+            }
+            _ => false,
         }
     }
 

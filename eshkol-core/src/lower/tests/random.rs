@@ -11,7 +11,7 @@ use crate::compile::{Optimisation, Options};
 use crate::ir::interpret::{Input, mix, run};
 use crate::ir::{Width, evaluate};
 use crate::kernel::HelperId;
-use crate::opt::optimise;
+use crate::opt::{Arrays, optimise};
 
 const PARAMETERS: usize = 3;
 const ARITHMETIC: [ArithmeticOp; 13] = [
@@ -338,7 +338,11 @@ fn a_lowered_tree_does_what_the_tree_means() {
                 let mut function = lowered(&entry, endianness);
                 for optimisation in [None, Some(Optimisation::Full)] {
                     if let Some(optimisation) = optimisation {
-                        optimise(&mut function, Options { endianness, optimisation, ..Options::default() });
+                        optimise(
+                            &mut function,
+                            &Arrays::new(),
+                            Options { endianness, optimisation, ..Options::default() },
+                        );
                     }
                     let input = Input { arguments: arguments.clone(), packet_length: 0, seed: 1, endianness };
                     let found = run(&function, &input, 100_000).unwrap();

@@ -4,7 +4,7 @@ use super::low_bits::{low_bits_kept, mask};
 use super::{Simpler, Simplifier};
 use crate::arena::Id as _;
 use crate::compile::Endianness;
-use crate::ir::{ArithmeticOp, Op, UnaryOp, Value, ValueType, Width, evaluate};
+use crate::ir::{ArithmeticOp, MemorySize, Op, UnaryOp, Value, ValueDef, ValueType, Width, evaluate};
 
 impl Simplifier<'_> {
     pub(super) fn binary(
@@ -41,11 +41,33 @@ impl Simplifier<'_> {
         if op == ArithmeticOp::Sub && self.number(lhs) == Some(0) && width == Width::W64 {
             return Some(Simpler::Op(Op::Unary(UnaryOp::Neg, rhs)));
         }
+        if op == ArithmeticOp::Add
+            && width == Width::W64
+            && let Some(outer) = self.number_last(lhs, rhs, result).or_else(|| self.number_last(rhs, lhs, result))
+        {
+            return Some(outer);
+        }
         let number = self.number(rhs)?;
         let number = if width == Width::W32 { number & mask(32) } else { number };
         self.with_number(op, width, lhs, number, result)
             .or_else(|| self.unsigned(op, width, lhs, rhs, result))
             .or_else(|| if width == Width::W64 { self.twice(op, lhs, number, result) } else { None })
+    }
+
+    /// `add (add v0, number), v1` as `add (add v0, v1), number`, where numbers of several sums meet.
+    fn number_last(&mut self, sum: Value, other: Value, result: Value) -> Option<Simpler> {
+        if self.number(other).is_some() || self.ranges.matter(result) || self.uses.get(sum.index()) != Some(&1) {
+            return None;
+        }
+        let Op::Binary(ArithmeticOp::Add, Width::W64, inner, number) = *self.function.defining_op(sum)? else {
+            return None;
+        };
+        self.number(number)?;
+        if [inner, other].iter().any(|value| self.function.value_type(*value) != ValueType::Int) {
+            return None;
+        }
+        let sum = self.make(Op::Binary(ArithmeticOp::Add, Width::W64, inner, other));
+        Some(Simpler::Op(Op::Binary(ArithmeticOp::Add, Width::W64, sum, number)))
     }
 
     /// A pointer with constants added several times.
@@ -127,7 +149,18 @@ impl Simplifier<'_> {
         if number == mask(32) {
             return Some(Simpler::Op(Op::Unary(UnaryOp::ZExt32, lhs)));
         }
+        if let Some(Op::Load { .. }) = self.function.defining_op(lhs) {
+            self.narrow_load(lhs, number);
+            return None;
+        }
         match *self.through(lhs, result)? {
+            // Of what is changed in a word, only the change is kept.
+            Op::Binary(ArithmeticOp::Or | ArithmeticOp::Xor, Width::W64, inner, changed)
+                if self.number(changed).is_some() && self.bits(inner, result).zeros & number == number =>
+            {
+                let kept = self.number(changed)? & number;
+                Some(Simpler::Op(Op::Const(kept.cast_signed())))
+            }
             // The bits that are kept are the same before the extension.
             Op::Unary(op, inner) if number & !mask(low_bits_kept(op)) == 0 => {
                 let number = self.constant(number);
@@ -135,6 +168,32 @@ impl Simplifier<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Loads only the low bytes that a mask keeps, where nothing else needs the others.
+    fn narrow_load(&mut self, loaded: Value, mask: u64) {
+        let ValueDef::Inst(inst) = self.function.values.at(loaded).def else { return };
+        let alone = self.uses.get(loaded.index()) == Some(&1);
+        let Op::Load { size, signed: false, base, offset } = self.function.insts.at(inst).op else { return };
+        // Of a context, fields are loaded as they are; on the stack may be a pointer.
+        let may_be_partly_loaded = matches!(self.function.value_type(base), ValueType::Packet | ValueType::MapValue);
+        let narrower = match mask {
+            0..=0xff => MemorySize::B1,
+            0x100..=0xffff => MemorySize::B2,
+            0x1_0000..=0xffff_ffff => MemorySize::B4,
+            _ => return,
+        };
+        let Some(less) = size.bytes().checked_sub(narrower.bytes()).filter(|less| *less > 0) else { return };
+        if !alone || !may_be_partly_loaded {
+            return;
+        }
+        let skipped = match self.endianness {
+            Endianness::Little => 0,
+            Endianness::Big => less.cast_signed(),
+        };
+        let Some(offset) = offset.checked_add(skipped).filter(|offset| i16::try_from(*offset).is_ok()) else { return };
+        self.function.insts.at_mut(inst).op = Op::Load { size: narrower, signed: false, base, offset };
+        self.changed = true;
     }
 
     /// A shift of two parts of which the lower is shifted out.

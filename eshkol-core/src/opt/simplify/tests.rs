@@ -336,6 +336,68 @@ fn what_the_verifier_needs_stays() {
 }
 
 #[test]
+fn what_is_hidden_already() {
+    let text = |hidden: &str| {
+        format!(
+            "slot s0 size 8 align 8
+             b0(v0: packet, v1):
+               v2 = hidden-zero s0
+               v3 = load.1 v0 + 9
+               v4 = hide {hidden}, v2
+               v5 = hide v1, v2
+               v6 = add v4, v5
+               v7 = add v6, {hidden}
+               return v7"
+        )
+    };
+    // What is used elsewhere may have been compared there.
+    gives(simplified, &text("v3"), &text("v3"));
+    gives(
+        simplified,
+        &text("v3").replace("v7 = add v6, v3", "").replace("return v7", "return v6"),
+        "slot s0 size 8 align 8
+         b0(v0: packet, v1):
+           v2 = hidden-zero s0
+           v3 = load.1 v0 + 9
+           v5 = hide v1, v2
+           v6 = add v3, v5
+           return v6",
+    );
+}
+
+#[test]
+fn parts_of_words() {
+    let text = "b0(v0: packet, v1):
+           v2 = load.4 v0 + 8
+           v3 = const 15
+           v4 = and v2, v3
+           v5 = const 64
+           v6 = or v4, v5
+           v7 = const 240
+           v8 = and v6, v7
+           v9 = add v1, v3
+           v10 = load.8 v0 + 0
+           v11 = add v9, v10
+           v12 = add v11, v8
+           return v12";
+    let after = "b0(v0: packet, v1):
+           v10 = load.8 v0 + 0
+           v13 = add v1, v10
+           v14 = const 79
+           v15 = add v13, v14
+           return v15";
+    gives(simplified, text, after);
+    let text = "b0(v0: packet):
+           v1 = load.4 v0 + 8
+           v2 = const 4080
+           v3 = and v1, v2
+           return v3";
+    let narrow = |endianness| move |function: &mut Function| run(function, endianness) | dead_code::run(function);
+    gives(narrow(Endianness::Little), text, &text.replace("load.4", "load.2"));
+    gives(narrow(Endianness::Big), text, &text.replace("load.4 v0 + 8", "load.2 v0 + 10"));
+}
+
+#[test]
 fn nothing_else_changes() {
     differential_on(0..300, run);
     differential_on(300..500, |function, endianness| {
