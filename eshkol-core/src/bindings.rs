@@ -49,13 +49,16 @@ pub fn check_names(unit: &Unit, diagnostics: &mut Diagnostics) {
     for program in &unit.programs {
         values.add(symbol(&program.entry.name), &program.entry.name, Some(program.entry.name_span), diagnostics);
     }
-    for global in unit.globals.values() {
+    for global in unit.globals.values().filter(|global| global.lost_events_of.is_none()) {
         values.add(symbol(&global.name), &global.name, Some(global.span), diagnostics);
     }
     let mut types = Names::default();
     let unit_type = type_name(&unit.name);
     types.add(format!("{unit_type}Loader"), &unit.name, Some(unit.name_span), diagnostics);
     types.add(unit_type, &unit.name, Some(unit.name_span), diagnostics);
+    for map in unit.maps.values().filter(|map| map.events.len() > 1) {
+        types.add(format!("{}Event", type_name(&map.name)), &map.name, Some(map.span), diagnostics);
+    }
     for data in unit.types.enums.values() {
         types.add(type_name(&data.name), &data.name, Some(data.span), diagnostics);
         let mut variants = Names::default();

@@ -5,6 +5,7 @@
 
 mod constants;
 mod enums;
+mod events;
 mod loader;
 mod names;
 mod spec;
@@ -46,9 +47,10 @@ pub(crate) fn items(input: Input<'_>) -> TokenStream {
     let structs =
         types.structs.iter().filter(|(_, data)| data.span.is_some()).map(|(_, data)| structs::item(input, data));
     let enums = types.enums.values().map(|data| enums::item(input, data));
+    let events = input.unit().maps.values().filter_map(|map| events::item(input, map));
     let unit = unit::item(input);
     let loader = loader::item(input);
-    quote! { #(#enums)* #(#structs)* #unit #loader }
+    quote! { #(#enums)* #(#structs)* #(#events)* #unit #loader }
 }
 
 #[cfg(test)]

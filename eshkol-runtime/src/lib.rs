@@ -33,14 +33,15 @@ pub use error::{Error, Result};
 pub use global::Global;
 pub use interface::Interface;
 pub use kernel_version::KernelVersion;
-pub use link::{Link, XdpLink};
+pub use link::{Link, TracingLink, XdpLink};
 pub use loader::{Loaded, Loader};
 pub use map::{
-    Array, CpuMap, DevMap, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, XskMap, possible_cpus,
+    Array, CpuMap, DevMap, Event, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, RingBuf, XskMap,
+    possible_cpus,
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
-pub use program::{Program, TestRun, XdpAction, XdpMode, XdpProgram};
+pub use program::{Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram};
 pub use verifier::{Location, VerifierError};
 
 #[cfg(test)]

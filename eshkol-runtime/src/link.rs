@@ -21,6 +21,8 @@ use crate::sys::{self, LINK_TYPE_XDP, LinkInfo};
 pub enum Link {
     /// Of an XDP program to an interface.
     Xdp(XdpLink),
+    /// Of a program that traces.
+    Tracing(TracingLink),
 }
 
 impl Link {
@@ -28,6 +30,10 @@ impl Link {
     pub fn detach(self) -> Result<()> {
         match self {
             Self::Xdp(link) => link.detach(),
+            Self::Tracing(link) => {
+                link.detach();
+                Ok(())
+            }
         }
     }
 
@@ -35,6 +41,7 @@ impl Link {
     pub fn forget(self) {
         match self {
             Self::Xdp(link) => link.forget(),
+            Self::Tracing(link) => link.forget(),
         }
     }
 }
@@ -42,6 +49,36 @@ impl Link {
 impl From<XdpLink> for Link {
     fn from(link: XdpLink) -> Self {
         Self::Xdp(link)
+    }
+}
+
+impl From<TracingLink> for Link {
+    fn from(link: TracingLink) -> Self {
+        Self::Tracing(link)
+    }
+}
+
+/// The attachment of a program that traces, to one place or several. Dropping it detaches the program.
+#[derive(Debug)]
+#[must_use = "dropping the link detaches the program"]
+pub struct TracingLink {
+    /// A descriptor for each place; closing the last copy of one detaches the program from it.
+    events: Vec<OwnedFd>,
+}
+
+impl TracingLink {
+    pub(crate) fn new(events: Vec<OwnedFd>) -> Self {
+        Self { events }
+    }
+
+    /// Detaches the program.
+    pub fn detach(self) {}
+
+    /// Leaves the program attached for as long as the process lives.
+    pub fn forget(self) {
+        for event in self.events {
+            let _ = event.into_raw_fd();
+        }
     }
 }
 

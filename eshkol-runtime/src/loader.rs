@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
-use crate::map::{self, FromMap};
+use crate::map::{self, Event, FromMap, RingBuf};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
@@ -170,6 +170,12 @@ impl Loaded {
     pub fn global<T: Plain>(&self, symbol: &str) -> Result<Global<T>> {
         let spec = find(self.spec.globals, symbol, |g| g.symbol, "global", self.spec)?;
         Global::new(self.unit.map(self.spec, spec.section)?, spec)
+    }
+
+    /// A handle on the ring buffer with this symbol; the global with the other counts what it had no room for.
+    pub fn ring_buffer<E: Event>(&self, symbol: &str, lost: &str) -> Result<RingBuf<E>> {
+        let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
+        RingBuf::new(self.unit.map(self.spec, symbol)?, spec, self.global(lost)?)
     }
 
     /// The unit as aya has it, with its programs loaded.

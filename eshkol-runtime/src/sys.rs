@@ -3,7 +3,10 @@
 //! Every function here is safe to call: a map's buffers are checked against the sizes the *kernel* reports for that very map, so that no
 //! declaration that differs from what is in the kernel (a map pinned by another version of a program) can make it read or write past a buffer.
 
-use std::ffi::CString;
+pub(crate) mod mapping;
+pub(crate) mod perf;
+
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +23,7 @@ const OBJ_PIN: i32 = 6;
 const OBJ_GET: i32 = 7;
 const PROG_TEST_RUN: i32 = 10;
 const OBJ_GET_INFO_BY_FD: i32 = 15;
+const RAW_TRACEPOINT_OPEN: i32 = 17;
 const LINK_CREATE: i32 = 28;
 const LINK_UPDATE: i32 = 29;
 const LINK_DETACH: i32 = 34;
@@ -48,6 +52,7 @@ pub(crate) mod kind {
     pub(crate) const XSKMAP: u32 = 17;
     pub(crate) const PERCPU_CGROUP_STORAGE: u32 = 21;
     pub(crate) const DEVMAP_HASH: u32 = 25;
+    pub(crate) const RINGBUF: u32 = 27;
 }
 
 /// One variant of `union bpf_attr`, from its first byte: integers only, and no padding (which the kernel wants to be zero).
@@ -110,6 +115,14 @@ struct LinkDetachAttr {
     link_fd: u32,
 }
 
+#[repr(C)]
+struct RawTracepointAttr {
+    name: u64,
+    prog_fd: u32,
+    zero: u32,
+}
+
+impl Attr for RawTracepointAttr {}
 impl Attr for ElementAttr {}
 impl Attr for ObjectAttr {}
 impl Attr for InfoAttr {}
@@ -413,6 +426,13 @@ pub(crate) fn link_create_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32)
     let mut attr = LinkCreateAttr { prog_fd: number(program), target: ifindex, attach_type: ATTACH_XDP, flags };
     // SAFETY: no addresses; the command returns a descriptor.
     unsafe { bpf_fd(LINK_CREATE, &mut attr) }
+}
+
+/// Attaches a program to a raw tracepoint, until the descriptor is closed.
+pub(crate) fn raw_tracepoint_open(program: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let mut attr = RawTracepointAttr { name: address(name.to_bytes_with_nul()), prog_fd: number(program), zero: 0 };
+    // SAFETY: `name` is the address of a NUL-terminated string that outlives the call; the command returns a descriptor.
+    unsafe { bpf_fd(RAW_TRACEPOINT_OPEN, &mut attr) }
 }
 
 /// Replaces a link's program.

@@ -1,8 +1,9 @@
-//! The XDP programs of the guide, verbatim: they compile, and on real traffic they do what their text says.
+//! The programs of the guide, verbatim: they compile, and with real packets and system calls they do what their text says.
 //!
 //! The blocks stand in files of their own, since one has an apostrophe in a comment, which rustc would stumble over;
 //! [`the_blocks_are_the_guides`] compares them with the guide, where it is beside the project.
 
+mod tracing;
 mod traffic;
 
 use std::net::Ipv4Addr;
@@ -57,6 +58,8 @@ fn the_blocks_are_the_guides() {
         ("xdp-firewall", include_str!("xdp-firewall.esh")),
         ("benchmark", include_str!("benchmark.esh")),
         ("traffic-counter", include_str!("traffic-counter.esh")),
+        ("syscall-tracer", include_str!("syscall-tracer.esh")),
+        ("syscall-audit", include_str!("syscall-audit.esh")),
     ] {
         assert!(blocks.contains(&here), "`{name}` is not as the guide has it");
     }

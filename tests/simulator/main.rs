@@ -1,5 +1,7 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
+mod tracing;
+
 use std::net::Ipv4Addr;
 
 use eshkol::{Error, XdpAction, eshkol};

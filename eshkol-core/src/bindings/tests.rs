@@ -53,6 +53,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         max_entries: 1,
         flags: 0,
         pin_by_name: false,
+        events: Vec::new(),
     };
     Unit {
         name: "unit".into(),

@@ -8,8 +8,9 @@ use super::declare::{Declarations, DeclaredProgram};
 use super::flow::{Epoch, Flow};
 use super::loops::ActiveLoop;
 use super::range::Range;
-use super::typed::{self, ExprKind, Function, FunctionId, Local, LocalId, Loop, LoopId, Type};
-use super::types::{DataType, IntType};
+use super::two_numbers::TwoNumbers;
+use super::typed::{self, ExprKind, Function, FunctionId, Local, LocalId, Loop, LoopId, MapId, Type};
+use super::types::{DataType, IntType, StructId};
 use super::value::{self, Environment, Meaning, Run, Static, Value};
 use crate::arena::Arena;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, catalogue};
@@ -77,6 +78,8 @@ pub(super) struct Functions {
     pub(super) cyclic: BTreeSet<DefId>,
     /// Procedures that were looked into.
     pub(super) entered: BTreeSet<*const Lambda>,
+    /// The structs that go through each ring buffer.
+    pub(super) events: BTreeMap<MapId, Vec<StructId>>,
 }
 
 /// A function that stays a function, as its callers see it.
@@ -95,6 +98,8 @@ pub(super) struct FunctionState {
     pub(super) epochs: BTreeMap<LocalId, Epoch>,
     /// Integer locals whose range the kernel's verifier may not know.
     pub(super) opaque: BTreeSet<LocalId>,
+    /// Locals that hold what a helper gives that puts two numbers in one.
+    pub(super) two_numbers: BTreeMap<LocalId, &'static TwoNumbers>,
     /// The local that holds the context, where there is one.
     pub(super) context: Option<LocalId>,
 }
@@ -244,6 +249,9 @@ impl Checker<'_> {
         }
         if run.int_type().is_some() {
             self.flow.ranges.insert(local, run.range);
+        }
+        if let Some(helper) = self.gives_two_numbers(&run.expr) {
+            self.function.two_numbers.insert(local, helper);
         }
         if run.opaque {
             self.function.opaque.insert(local);

@@ -126,6 +126,9 @@ impl Checker<'_> {
                 return None;
             }
         }
+        if scalar_int(data).is_some_and(|int| int.bits <= 32) {
+            self.keeps_half(&run.expr);
+        }
         Some(run.expr)
     }
 

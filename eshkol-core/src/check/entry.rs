@@ -7,6 +7,7 @@ use super::checker::{Checker, Position};
 use super::declare::DeclaredProgram;
 use super::flow::Flow;
 use super::typed::{self, ExprKind as Typed, Function, Type};
+use super::types::{DataType, IntType};
 use super::value::{Environment, Run, Static, Value};
 use super::walk;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue, suggestion};
@@ -158,6 +159,9 @@ impl Checker<'_> {
         if run.expr.ty == Type::Verdict(program_type) || run.expr.ty == Type::Never {
             return Some(run.expr);
         }
+        if program_type.facts().results.is_none() {
+            return self.any_number(run, body);
+        }
         let what = self.describe(&Value::Run(run.clone()));
         let place = match run.expr.ty {
             Type::Unit => valueless(body).unwrap_or_else(|| last_expression(body)),
@@ -178,20 +182,39 @@ impl Checker<'_> {
         Some(format!("did you mean `:{meant}`?"))
     }
 
+    /// What a program returns whose result the kernel makes nothing of: any number, and 0 where there is none.
+    fn any_number(&mut self, run: Run, body: &Expr) -> Option<typed::Expr> {
+        let ty = Type::Verdict(self.program.program_type);
+        let span = run.expr.span;
+        if run.expr.ty == Type::Unit {
+            let zero = typed::Expr::new(ty.clone(), span, Typed::Constant(0));
+            return Some(typed::Expr::new(ty, span, Typed::Seq(vec![run.expr, zero])));
+        }
+        let run = self.read_through(run)?;
+        if run.int_type().is_some() {
+            let int =
+                typed::Expr::new(Type::Scalar(DataType::Int(IntType::I32)), span, Typed::Cast(Box::new(run.expr)));
+            return Some(typed::Expr::new(ty, span, Typed::Cast(Box::new(int))));
+        }
+        let what = self.describe(&Value::Run(run));
+        self.wrong_return(&what, last_expression(body), None);
+        None
+    }
+
     fn wrong_return(&mut self, what: &str, place: Span, help: Option<String>) {
         let program_type = self.program.program_type;
         let keyword = program_type.keyword();
-        let names: Vec<String> = program_type
-            .facts()
-            .results
-            .unwrap_or_default()
-            .iter()
-            .map(|result| format!("`:{}`", result.name))
-            .collect();
-        let message = format!("a `:{keyword}` program returns what to do with the packet, and this gives {what}");
+        let (wanted, way_out) = match program_type.facts().results {
+            Some(results) => {
+                let names: Vec<String> = results.iter().map(|result| format!("`:{}`", result.name)).collect();
+                ("what to do with the packet", format!("end every path with one of {}", names.join(", ")))
+            }
+            None => ("a number", "end it with `0`: the kernel makes nothing of it".to_owned()),
+        };
+        let message = format!("a `:{keyword}` program returns {wanted}, and this gives {what}");
         let diagnostic = Diagnostic::error(catalogue::WRONG_RETURN, place, message);
         let diagnostic = help.into_iter().fold(diagnostic, Diagnostic::with_help);
-        self.push(diagnostic.with_help(format!("end every path with one of {}", names.join(", "))));
+        self.push(diagnostic.with_help(way_out));
     }
 }
 

@@ -26,6 +26,7 @@ mod parts;
 mod print;
 mod range;
 mod test;
+mod two_numbers;
 pub mod type_syntax;
 pub mod typed;
 pub mod types;
@@ -67,6 +68,10 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
     if diagnostics.has_errors() {
         return None;
     }
+    let mut maps = declarations.maps;
+    for (id, events) in std::mem::take(&mut functions.events) {
+        maps.at_mut(id).events = events;
+    }
     let functions = functions::keep_called(&mut programs, functions.arena);
     for program in &programs {
         effort::check(program, &functions, declarations.min_kernel, diagnostics);
@@ -81,7 +86,7 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         license: declarations.license,
         min_kernel: declarations.min_kernel,
         types: declarations.types,
-        maps: declarations.maps,
+        maps,
         globals: declarations.globals,
         constants,
         programs,

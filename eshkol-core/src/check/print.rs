@@ -64,9 +64,13 @@ impl Printer<'_> {
     fn map(self, map: &Map) -> Tree {
         let mut tree =
             vec![Tree::atom("map"), Tree::atom(&map.name), Tree::atom(format_args!(":{}", map.kind.keyword()))];
-        tree.push(list![Tree::atom("key"), self.data_type(&map.key)]);
-        tree.push(list![Tree::atom("value"), self.data_type(&map.value)]);
-        tree.push(list![Tree::atom("max-entries"), Tree::atom(map.max_entries)]);
+        if map.kind.has_submit() {
+            tree.push(list![Tree::atom("size"), Tree::atom(map.max_entries)]);
+        } else {
+            tree.push(list![Tree::atom("key"), self.data_type(&map.key)]);
+            tree.push(list![Tree::atom("value"), self.data_type(&map.value)]);
+            tree.push(list![Tree::atom("max-entries"), Tree::atom(map.max_entries)]);
+        }
         if map.flags != 0 {
             tree.push(list![Tree::atom("flags"), Tree::atom(format_args!("{:#x}", map.flags))]);
         }

@@ -80,6 +80,8 @@ pub struct Map {
     pub flags: u32,
     /// `(pinning :by-name)`.
     pub pin_by_name: bool,
+    /// For `:ringbuf`: the structs that programs send through it, each once, no two of one size.
+    pub events: Vec<StructId>,
 }
 
 /// A global variable.
@@ -97,6 +99,8 @@ pub struct Global {
     pub init: GlobalInit,
     /// Live in both worlds; else set before loading and read-only in the program.
     pub mutable: bool,
+    /// For one that no text defines: the ring buffer whose lost events it counts.
+    pub lost_events_of: Option<MapId>,
 }
 
 /// A constant of `define`.

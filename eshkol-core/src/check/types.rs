@@ -48,6 +48,11 @@ pub enum DataType {
     Enum(EnumId),
 }
 
+impl DataType {
+    /// What a map holds that has no keys, or no values.
+    pub const NOTHING: Self = Self::CharArray(0);
+}
+
 /// Width and signedness of an integer.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IntType {

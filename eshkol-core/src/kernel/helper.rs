@@ -10,6 +10,7 @@ pub mod names;
 mod network;
 #[cfg(test)]
 mod tests;
+mod tracing;
 
 use super::{KernelVersion, MapKind, ProgramType};
 use crate::check::types::IntType;
@@ -17,6 +18,9 @@ use crate::check::types::IntType;
 /// The number of a helper, as in `enum bpf_func_id`.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct HelperId(pub u32);
+
+/// `bpf_ringbuf_output`
+pub const RINGBUF_OUTPUT: HelperId = HelperId(130);
 
 /// A helper.
 #[derive(Debug)]
@@ -35,8 +39,8 @@ pub struct Helper {
     pub variadic: bool,
     /// What it gives.
     pub result: ResultKind,
-    /// Which program types may call it, and since which kernel.
-    pub programs: &'static [(ProgramType, KernelVersion)],
+    /// Which programs may call it, and since which kernel.
+    pub programs: &'static [(Programs, KernelVersion)],
     /// Whether it may move the packet, which ends every pointer into it (`bpf_helper_changes_pkt_data` in `net/core/filter.c`).
     pub changes_packet_data: bool,
     /// Whether memory that it is given may lie in the packet (`pkt_access` of its `struct bpf_func_proto`).
@@ -54,6 +58,29 @@ pub enum Licence {
     Gpl,
     /// One that is compatible with the GPL, on kernels before this one.
     GplBefore(KernelVersion),
+}
+
+/// Program types that got a helper together: the kernel's lists of helpers include one another.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Programs {
+    /// Every one (`bpf_base_func_proto`).
+    Any,
+    /// Those that look on (`bpf_tracing_func_proto`).
+    Tracing,
+    /// One.
+    One(ProgramType),
+}
+
+impl Programs {
+    /// Whether a program type is one of them.
+    pub fn contain(self, program: ProgramType) -> bool {
+        use ProgramType::{RawTracepoint, Tracepoint};
+        match self {
+            Self::Any => true,
+            Self::Tracing => matches!(program, Tracepoint | RawTracepoint),
+            Self::One(one) => one == program,
+        }
+    }
 }
 
 /// What a helper takes at one position.
@@ -115,7 +142,7 @@ impl Helper {
         name: &'static str,
         since: KernelVersion,
         result: ResultKind,
-        programs: &'static [(ProgramType, KernelVersion)],
+        programs: &'static [(Programs, KernelVersion)],
         note: &'static str,
     ) -> Self {
         Self {
@@ -135,7 +162,20 @@ impl Helper {
 
     /// The first kernel on which programs of this type may call it; `None` where they may not.
     pub fn since_in(&self, program: ProgramType) -> Option<KernelVersion> {
-        self.programs.iter().find(|(ty, _)| *ty == program).map(|(_, since)| *since)
+        let since =
+            self.programs.iter().filter(|(programs, _)| programs.contain(program)).map(|(_, since)| *since).min()?;
+        Some(since.max(program.since()))
+    }
+
+    /// The form of the language through which alone it is called; `None` where its own name does.
+    pub fn own_form(&self) -> Option<&'static str> {
+        match self.result {
+            ResultKind::OptionalMapValue => Some("map-lookup"),
+            _ if self.arguments.contains(&ArgumentKind::Callback) => Some("map-for-each"),
+            // User space reads what is sent as one of the structs that it knows of.
+            _ if self.id == RINGBUF_OUTPUT => Some("ringbuf-submit"),
+            _ => None,
+        }
     }
 
     /// Whether a program that must load on `min_kernel` needs a licence compatible with the GPL to call it.
@@ -158,7 +198,8 @@ pub const GPL_COMPATIBLE: &[&str] =
     &["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"];
 
 /// Every table.
-static TABLES: &[&[Helper]] = &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS];
+static TABLES: &[&[Helper]] =
+    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, tracing::HELPERS];
 
 /// Every helper that can be called.
 pub fn all() -> impl Iterator<Item = &'static Helper> {

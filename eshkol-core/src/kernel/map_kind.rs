@@ -27,6 +27,8 @@ pub enum MapKind {
     CpuMap,
     /// `:xskmap`
     XskMap,
+    /// `:ringbuf`
+    RingBuf,
 }
 
 /// What the kernel says of a kind of map.
@@ -69,6 +71,8 @@ pub enum KeyRule {
     Number,
     /// A 32-bit prefix length and at most 256 bytes.
     Prefix,
+    /// There are none.
+    None,
 }
 
 /// What the values of a kind of map are.
@@ -80,6 +84,8 @@ pub enum ValueRule {
     Device(KernelVersion),
     /// 4 bytes.
     Socket,
+    /// There are none: what is in it has no place of its own.
+    None,
 }
 
 const fn version(major: u16, minor: u16) -> KernelVersion {
@@ -169,11 +175,16 @@ static KINDS: &[MapKindFacts] = &[
         lookup: Some(version(5, 3)),
         ..redirect(MapKind::XskMap, "xskmap", 17, version(4, 18), ValueRule::Socket)
     },
+    MapKindFacts {
+        key: KeyRule::None,
+        redirect: None,
+        // Commit 457f44363a88.
+        ..redirect(MapKind::RingBuf, "ringbuf", 27, version(5, 8), ValueRule::None)
+    },
 ];
 
 /// Keywords of kinds that the language has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
-    "ringbuf",
     "user-ringbuf",
     "perf-event-array",
     "prog-array",
@@ -216,6 +227,7 @@ impl MapKind {
             Self::DevMapHash => 8,
             Self::CpuMap => 9,
             Self::XskMap => 10,
+            Self::RingBuf => 11,
         };
         #[expect(clippy::indexing_slicing, reason = "a test checks that every kind has its row")]
         &KINDS[row]
@@ -286,6 +298,11 @@ impl MapKind {
         )
     }
 
+    /// Whether it takes events, by `(ringbuf-submit map event)`.
+    pub fn has_submit(self) -> bool {
+        self == Self::RingBuf
+    }
+
     /// Whether `(redirect map key)` takes it.
     pub fn has_redirect(self) -> bool {
         self.facts().redirect.is_some()
@@ -321,8 +338,9 @@ mod tests {
     #[test]
     fn only_kinds_that_programs_fill_have_update() {
         let without: Vec<_> = MapKind::all().filter(|kind| !kind.has_update()).collect();
-        assert_eq!(without, [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap]);
-        assert!(without.iter().all(|kind| kind.has_redirect()));
+        let others = [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap, MapKind::RingBuf];
+        assert_eq!(without, others);
+        assert!(without.iter().all(|kind| kind.has_redirect() || *kind == MapKind::RingBuf));
         assert!(!MapKind::Array.has_delete());
         assert!(MapKind::Hash.has_delete());
     }

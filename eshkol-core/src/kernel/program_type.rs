@@ -1,5 +1,6 @@
-//! Program types (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`): one row each, in a file of its own.
+//! Program types (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`): one row each, in a file for each family.
 
+mod tracing;
 mod xdp;
 
 use super::KernelVersion;
@@ -9,6 +10,10 @@ use super::KernelVersion;
 pub enum ProgramType {
     /// `:xdp`
     Xdp,
+    /// `:tracepoint`
+    Tracepoint,
+    /// `:raw-tracepoint`
+    RawTracepoint,
 }
 
 /// What the kernel says of a program type.
@@ -43,6 +48,8 @@ pub struct ContextStruct {
     pub name: &'static str,
     /// Its fields.
     pub fields: &'static [ContextField],
+    /// What else is read of it, and how.
+    pub note: &'static str,
 }
 
 /// A field of a context struct.
@@ -98,12 +105,14 @@ pub enum PacketAccess {
 
 impl ProgramType {
     /// Every program type.
-    pub const ALL: &[Self] = &[Self::Xdp];
+    pub const ALL: &[Self] = &[Self::Xdp, Self::Tracepoint, Self::RawTracepoint];
 
     /// What the kernel says of it.
     pub fn facts(self) -> &'static ProgramTypeFacts {
         match self {
             Self::Xdp => &xdp::XDP,
+            Self::Tracepoint => &tracing::TRACEPOINT,
+            Self::RawTracepoint => &tracing::RAW_TRACEPOINT,
         }
     }
 
@@ -170,8 +179,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "kretprobe",
     "uprobe",
     "uretprobe",
-    "tracepoint",
-    "raw-tracepoint",
     "btf-tracepoint",
     "fentry",
     "fexit",
@@ -232,7 +239,7 @@ mod tests {
         for ty in ProgramType::ALL {
             assert!(!ProgramType::is_not_available_yet(ty.keyword()));
         }
-        assert!(ProgramType::is_not_available_yet("kprobe"));
-        assert!(!ProgramType::is_not_available_yet("kprob"));
+        assert!(ProgramType::is_not_available_yet("uprobe"));
+        assert!(!ProgramType::is_not_available_yet("uprob"));
     }
 }

@@ -59,6 +59,9 @@ pub(super) fn define(btf: &mut Btf, types: &mut DataTypes<'_>, unit: &Unit) -> R
 
 /// What the definition of a map says of it.
 fn members(btf: &mut Btf, types: &mut DataTypes<'_>, map: &Map) -> Result<Vec<Member>, Error> {
+    if map.kind.facts().key == KeyRule::None {
+        return without_elements(btf, map);
+    }
     let key = key_type(btf, types, map)?;
     let value = types.id(btf, &map.value)?;
     let mut members = Members { btf, members: Vec::new() };
@@ -79,9 +82,20 @@ fn members(btf: &mut Btf, types: &mut DataTypes<'_>, map: &Map) -> Result<Vec<Me
     Ok(members.members)
 }
 
+/// The same for a kind without keys and values.
+fn without_elements(btf: &mut Btf, map: &Map) -> Result<Vec<Member>, Error> {
+    let mut members = Members { btf, members: Vec::new() };
+    members.number("type", map.kind.number())?;
+    members.number("max_entries", map.max_entries)?;
+    if map.pin_by_name {
+        members.number("pinning", PIN_BY_NAME)?;
+    }
+    Ok(members.members)
+}
+
 fn key_type(btf: &mut Btf, types: &mut DataTypes<'_>, map: &Map) -> Result<TypeId, Error> {
     match map.kind.facts().key {
-        KeyRule::Any => types.id(btf, &map.key),
+        KeyRule::Any | KeyRule::None => types.id(btf, &map.key),
         // `array_map_check_btf` in `kernel/bpf/arraymap.c` takes no enum.
         KeyRule::Index | KeyRule::Number => types.id(btf, &DataType::Int(IntType::U32)),
         KeyRule::Prefix => {

@@ -66,7 +66,8 @@ impl Fixture {
         let span = self.unit.name_span;
         let (max_entries, flags) = (16, kind.facts().required_flags);
         let name = name.into();
-        let map = Map { name, span, doc: None, kind, key, value, max_entries, flags, pin_by_name: false };
+        let map =
+            Map { name, span, doc: None, kind, key, value, max_entries, flags, pin_by_name: false, events: Vec::new() };
         self.unit.maps.push(map)
     }
 
@@ -87,7 +88,15 @@ impl Fixture {
         let span = self.unit.name_span;
         self.globals.places.push(place);
         let mutable = place.0 != GlobalSection::Rodata;
-        self.unit.globals.push(Global { name: name.into(), span, doc: None, ty, init: GlobalInit::Zero, mutable })
+        self.unit.globals.push(Global {
+            name: name.into(),
+            span,
+            doc: None,
+            ty,
+            init: GlobalInit::Zero,
+            mutable,
+            lost_events_of: None,
+        })
     }
 
     fn code(&self, name: &str, instructions: Vec<Instruction>, relocations: &[(u32, RelocationTarget)]) -> Code {

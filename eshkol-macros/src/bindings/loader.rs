@@ -26,18 +26,21 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
         .values()
         .filter_map(|map| {
             let symbol = symbol(&map.name);
-            let method = format!("{symbol}_max_entries");
+            let (what, meaning) = if map.kind.has_submit() {
+                ("size", "How many bytes of events may wait for user space in the ring buffer")
+            } else {
+                ("max_entries", "How many elements at most are in the map")
+            };
+            let value = format_ident!("{}", if map.kind.has_submit() { "bytes" } else { "entries" });
+            let method = format!("{symbol}_{what}");
             let ident = Ident::new(&method, input.value_ident(&map.name, Some(map.span)).span());
-            let docs = doc(
-                None,
-                &format!("How many elements the map `{}` holds at most: {} in the source.", map.name, map.max_entries),
-            );
+            let docs = doc(None, &format!("{meaning} `{}`: {} in the source.", map.name, map.max_entries));
             let public = public(&ident);
             methods.insert(method).then(|| {
                 quote! {
                     #docs
-                    #public fn #ident(self, entries: u32) -> Self {
-                        Self { loader: self.loader.max_entries(#symbol, entries) }
+                    #public fn #ident(self, #value: u32) -> Self {
+                        Self { loader: self.loader.max_entries(#symbol, #value) }
                     }
                 }
             })
@@ -46,6 +49,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let globals: Vec<_> = unit
         .globals
         .values()
+        .filter(|global| global.lost_events_of.is_none())
         .map(|global| {
             let symbol = symbol(&global.name);
             let mut method = symbol.clone();

@@ -87,6 +87,7 @@ fn unit(names: &Names) -> Unit {
         max_entries: 1024,
         flags,
         pin_by_name: kind == MapKind::Hash,
+        events: Vec::new(),
     };
     let mut maps = Arena::new();
     maps.push(map("blocklist", MapKind::Hash, DataType::Struct(addr), DataType::Struct(tuple), 0));
@@ -99,6 +100,7 @@ fn unit(names: &Names) -> Unit {
         ty: DataType::Int(IntType::U64),
         init: GlobalInit::Zero,
         mutable,
+        lost_events_of: None,
     };
     let mut globals = Arena::new();
     globals.push(global("threshold", false));

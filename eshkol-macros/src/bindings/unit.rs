@@ -1,7 +1,7 @@
 //! The struct that stands for a loaded unit.
 
 use eshkol_core::bindings::symbol;
-use eshkol_core::check::typed::Map;
+use eshkol_core::check::typed::{Global, Map, MapId};
 use eshkol_core::kernel::{MapKind, ProgramType};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -89,13 +89,16 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
 
 fn handles(input: Input<'_>) -> Vec<Handle> {
     let unit = input.unit();
-    let maps = unit.maps.values().map(|map| {
+    let maps = unit.maps.iter().map(|(id, map)| {
         let name = input.value_ident(&map.name, Some(map.span));
         let symbol = symbol(&map.name);
         Handle {
             docs: doc(map.doc.as_deref(), &format!("The map `{}`.", map.name)),
             ty: map_type(input, map),
-            taken: quote!(loaded.map(#symbol)?),
+            taken: match lost_events(input, id) {
+                Some(lost) => quote!(loaded.ring_buffer(#symbol, #lost)?),
+                None => quote!(loaded.map(#symbol)?),
+            },
             name,
         }
     });
@@ -108,7 +111,8 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
             taken: quote!(loaded.program(#symbol)?),
         }
     });
-    let globals = unit.globals.values().filter(|global| global.mutable).map(|global| {
+    let own = |global: &&Global| global.mutable && global.lost_events_of.is_none();
+    let globals = unit.globals.values().filter(own).map(|global| {
         let symbol = symbol(&global.name);
         let ty = input.data_type(&global.ty);
         Handle {
@@ -119,6 +123,12 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
         }
     });
     maps.chain(programs).chain(globals).collect()
+}
+
+/// The symbol of the global that counts what a ring buffer had no room for.
+fn lost_events(input: Input<'_>, map: MapId) -> Option<String> {
+    let counts = |global: &&Global| global.lost_events_of == Some(map);
+    input.unit().globals.values().find(counts).map(|global| symbol(&global.name))
 }
 
 /// The handle on a map.
@@ -133,6 +143,10 @@ fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
         MapKind::DevMap | MapKind::DevMapHash => quote!(::eshkol::DevMap),
         MapKind::CpuMap => quote!(::eshkol::CpuMap),
         MapKind::XskMap => quote!(::eshkol::XskMap),
+        MapKind::RingBuf => {
+            let event = super::events::ty(input, map);
+            quote!(::eshkol::RingBuf<#event>)
+        }
     }
 }
 
@@ -140,6 +154,8 @@ fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
 fn program_type(program_type: ProgramType) -> TokenStream {
     match program_type {
         ProgramType::Xdp => quote!(::eshkol::XdpProgram),
+        ProgramType::Tracepoint => quote!(::eshkol::TracepointProgram),
+        ProgramType::RawTracepoint => quote!(::eshkol::RawTracepointProgram),
     }
 }
 

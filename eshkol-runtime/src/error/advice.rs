@@ -37,6 +37,20 @@ pub(super) fn known_interfaces(f: &mut fmt::Formatter<'_>, wanted: &str, known: 
     if others.len() > SHOWN { write!(f, " and {} more", others.len() - SHOWN) } else { Ok(()) }
 }
 
+/// Says that the kernel has not got what was asked for, and which of what it has come nearest.
+pub(crate) fn suggestions(what: &str, wanted: &str, known: &[String], prefix: &str) -> String {
+    const SHOWN: usize = 3;
+    let mut near: Vec<(usize, &String)> = known.iter().map(|name| (distance(wanted, name), name)).collect();
+    near.retain(|(distance, _)| *distance <= wanted.len().div_ceil(2));
+    near.sort();
+    let near: Vec<_> = near.iter().take(SHOWN).map(|(_, name)| format!("`{prefix}{name}`")).collect();
+    match near.split_last() {
+        None => format!("This kernel has no {what}"),
+        Some((last, [])) => format!("This kernel has no {what}. Did you mean {last}?"),
+        Some((last, rest)) => format!("This kernel has no {what}. Did you mean {} or {last}?", rest.join(", ")),
+    }
+}
+
 /// Levenshtein's distance: how many characters to insert, delete or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

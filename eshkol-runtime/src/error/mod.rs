@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use advice::suggestions;
 pub(crate) use privilege::Need;
 
 use crate::kernel_version::KernelVersion;

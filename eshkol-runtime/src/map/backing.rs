@@ -104,6 +104,15 @@ impl Backing {
         }
     }
 
+    /// Takes the next event out of a simulated ring buffer.
+    pub(crate) fn pop_event(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Kernel(_) => None,
+            #[cfg(feature = "sim")]
+            Self::Simulated(map, _) => map.pop_event(),
+        }
+    }
+
     /// Whether it is in the simulator.
     pub(crate) fn is_simulated(&self) -> bool {
         match self {

@@ -117,6 +117,11 @@ impl Handle {
         self.map.delete(key).map_err(|e| self.failed("remove from", e))
     }
 
+    /// Takes the next event out of a ring buffer in the simulator; one in the kernel is read through its memory.
+    pub(crate) fn pop_event(&self) -> Option<Vec<u8>> {
+        self.map.pop_event()
+    }
+
     /// The key after `key`, or the first.
     pub(crate) fn next_key(&self, key: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
         self.map.next_key(key).map_err(|e| self.failed("walk through", e))

@@ -14,6 +14,7 @@ mod hash;
 mod lpm_trie;
 mod per_cpu;
 mod redirect;
+mod ring_buffer;
 mod walk;
 
 pub use array::{Array, PerCpuArray};
@@ -25,6 +26,7 @@ pub use lpm_trie::LpmTrie;
 pub(crate) use per_cpu::cpus;
 pub use per_cpu::{PerCpu, possible_cpus};
 pub use redirect::{CpuMap, DevMap, XskMap};
+pub use ring_buffer::{Event, RingBuf};
 
 use crate::error::Result;
 use crate::spec::MapSpec;

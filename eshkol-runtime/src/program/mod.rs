@@ -4,10 +4,12 @@
 //! that the simulator runs have the same handles; what needs the kernel is then an error.
 
 mod backing;
+mod tracing;
 mod xdp;
 
 pub use backing::Opened;
 pub(crate) use backing::Source;
+pub use tracing::{RawTracepointProgram, TracepointProgram};
 pub use xdp::{TestRun, XdpAction, XdpMode, XdpProgram};
 
 use backing::Handle;

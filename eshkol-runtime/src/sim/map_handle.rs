@@ -72,6 +72,11 @@ impl SimulatedMap {
         self.with(|map, _| Ok(map.next_key(key)))
     }
 
+    /// Takes the oldest event out of a ring buffer.
+    pub fn pop_event(&self) -> Option<Vec<u8>> {
+        self.machine.world().maps.get_mut(self.number)?.pop_event()
+    }
+
     fn check(&self, key: &[u8], value_len: usize) -> io::Result<()> {
         if key.len() == self.info.key_size as usize && value_len == self.lookup_size {
             Ok(())

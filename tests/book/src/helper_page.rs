@@ -21,7 +21,7 @@ pub(crate) fn text() -> String {
             program.keyword()
         );
         // What has a form of its own is not called by its name.
-        for helper in helpers.into_iter().filter(|helper| !has_own_form(helper)) {
+        for helper in helpers.into_iter().filter(|helper| helper.own_form().is_none()) {
             let Some(since) = helper.since_in(*program) else { continue };
             let moves = if helper.changes_packet_data { "; *moves the packet*" } else { "" };
             let _ = writeln!(
@@ -35,7 +35,7 @@ pub(crate) fn text() -> String {
         }
     }
     text.push_str(
-        "\nThe prelude has these on top, since 6.10, as the helpers they use:\n\n| call | gives |\n|---|---|\n\
+        "\nThe prelude has these on top; each is as new as the helper it uses:\n\n| call | gives |\n|---|---|\n\
          | `(current-pid)` | the process id, as user space counts |\n\
          | `(current-tid)` | the thread id |\n\
          | `(current-uid)` | the user id |\n\
@@ -55,10 +55,6 @@ fn call(helper: &Helper) -> String {
     }
     call.push(')');
     call
-}
-
-fn has_own_form(helper: &Helper) -> bool {
-    helper.result == ResultKind::OptionalMapValue || helper.arguments.contains(&ArgumentKind::Callback)
 }
 
 fn name(argument: ArgumentKind) -> String {

@@ -34,4 +34,5 @@ compile_rust_of! {
     Pinning: "docs/src/how-to/pinning.md",
     WithAya: "docs/src/how-to/with-aya.md",
     Testing: "docs/src/how-to/test.md",
+    Tracing: "docs/src/how-to/trace.md",
 }

@@ -58,6 +58,7 @@ fn keys(rule: KeyRule) -> &'static str {
         KeyRule::Index => "`:u32` below `max-entries`",
         KeyRule::Number => "`:u32`",
         KeyRule::Prefix => "network order, 256 bytes at most",
+        KeyRule::None => "none",
     }
 }
 
@@ -67,5 +68,6 @@ fn values(rule: ValueRule, per_cpu: bool) -> String {
         ValueRule::Any => "any".to_owned(),
         ValueRule::Device(since) => format!("`:u32`; with a program since {since}"),
         ValueRule::Socket => "`:u32`".to_owned(),
+        ValueRule::None => "events, by `ringbuf-submit`".to_owned(),
     }
 }

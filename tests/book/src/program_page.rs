@@ -37,6 +37,15 @@ fn section(text: &mut String, facts: &ProgramTypeFacts) {
             let _ = writeln!(text, "| `:{}` | {} |", result.name, result.value);
         }
     }
+    if results.is_none() {
+        text.push_str(" It returns any number, or nothing: the kernel makes nothing of it.\n");
+    }
+    if !context.note.is_empty() {
+        let _ = write!(text, "\nThe context is {}.\n", context.note);
+    }
+    if context.fields.is_empty() {
+        return;
+    }
     let _ = write!(text, "\nFields of the context (`struct {}`):\n\n| read with | gives |\n|---|---|\n", context.name);
     for field in context.fields {
         let gives = match (field.unreadable, field.kind) {

@@ -2,7 +2,7 @@
 //!
 //! [`require_root`] decides whether a test that needs the kernel runs. [`Namespace`] and [`Namespace::veth`] make networks of the test's own,
 //! [`Wire`] puts frames on them, [`Packet`] builds frames. [`Object`] makes eBPF objects by hand, for programs that no compiler would let
-//! through. A [`Runner`] runs a compiled program on packets without any network: [`Loaded`] in the kernel, [`Simulated`] without it.
+//! through. [`trace_fs`] makes tracepoints reachable. A [`Runner`] runs a compiled program on packets without any network: [`Loaded`] in the kernel, [`Simulated`] without it.
 
 mod loaded;
 mod namespace;
@@ -11,6 +11,7 @@ mod packet;
 mod privilege;
 mod runner;
 mod simulated;
+mod trace_fs;
 mod wire;
 
 pub use loaded::{Loaded, stay_on_first_processor};
@@ -20,4 +21,5 @@ pub use packet::{Packet, internet_checksum};
 pub use privilege::{Privilege, require_root, require_root_for};
 pub use runner::{Outcome, Runner};
 pub use simulated::Simulated;
+pub use trace_fs::trace_fs;
 pub use wire::Wire;

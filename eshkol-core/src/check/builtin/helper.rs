@@ -23,10 +23,10 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !allowed(checker, helper, span) {
         return Value::Error(span);
     }
-    if helper.arguments.contains(&ArgumentKind::Callback) {
+    if let Some(form) = helper.own_form() {
         return checker.report(
             Diagnostic::error(catalogue::HELPER_NOT_AVAILABLE_YET, span, format!("`{name}` has a form of its own"))
-                .with_help("use `map-for-each`"),
+                .with_help(format!("use `{form}`")),
         );
     }
     let least = helper.arguments.len();
@@ -48,12 +48,8 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         ResultKind::Errno => Type::Scalar(DataType::Int(IntType::I64)),
         ResultKind::Verdict => Type::Verdict(program),
         ResultKind::Unit => Type::Unit,
-        ResultKind::OptionalMapValue => {
-            return checker.report(
-                Diagnostic::error(catalogue::HELPER_NOT_AVAILABLE_YET, span, format!("`{name}` has a form of its own"))
-                    .with_help("use `map-lookup`"),
-            );
-        }
+        // Those have a form of their own.
+        ResultKind::OptionalMapValue => return Value::Error(span),
     };
     Value::run(ty, span, Typed::Helper { helper: helper.id, arguments })
 }

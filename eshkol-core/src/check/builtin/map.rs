@@ -38,6 +38,7 @@ pub(super) enum Use {
     Delete,
     Redirect,
     ForEach,
+    Submit,
 }
 
 /// The map that is the first argument, if its kind can be used so.
@@ -53,14 +54,15 @@ pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use)
     };
     let map = checker.declarations.maps.at(id);
     let (possible, what) = match usage {
-        Use::Lookup => (map.kind.has_lookup(), "looked up in"),
-        Use::Update => (map.kind.has_update(), "updated"),
-        Use::Delete => (map.kind.has_delete(), "deleted from"),
-        Use::Redirect => (map.kind.has_redirect(), "redirected to"),
-        Use::ForEach => (map.kind.has_for_each(), "gone through"),
+        Use::Lookup => (map.kind.has_lookup(), "look anything up in it"),
+        Use::Update => (map.kind.has_update(), "change it"),
+        Use::Delete => (map.kind.has_delete(), "delete anything from it"),
+        Use::Redirect => (map.kind.has_redirect(), "redirect to it"),
+        Use::ForEach => (map.kind.has_for_each(), "go through it"),
+        Use::Submit => (map.kind.has_submit(), "send events through it"),
     };
     if !possible {
-        let message = format!("`{}` is a `:{}` map, which can't be {what} in a program", map.name, map.kind.keyword());
+        let message = format!("`{}` is a `:{}` map: programs can't {what}", map.name, map.kind.keyword());
         let span = map.span;
         checker.push(
             Diagnostic::error(catalogue::MAP_OPERATION, value.span(), message)

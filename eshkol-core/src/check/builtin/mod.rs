@@ -9,8 +9,10 @@ mod helper;
 mod integer;
 mod map;
 mod packet;
+mod ring_buffer;
 mod sequence;
 mod structure;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -47,6 +49,8 @@ static TABLES: &[&[Builtin]] = &[
     sequence::TABLE,
     map::TABLE,
     for_each::TABLE,
+    ring_buffer::TABLE,
+    tracing::TABLE,
     atomic::TABLE,
     packet::TABLE,
     checksum::TABLE,

@@ -26,6 +26,16 @@ static RULES: &[Rule] = &[
     Rule { name: "pinning", example: "(pinning :by-name)", repeats: false },
 ];
 
+static RING_BUFFER_RULES: &[Rule] = &[
+    Rule { name: "size", example: "(size (* 256 1024))", repeats: false },
+    Rule { name: "pinning", example: "(pinning :by-name)", repeats: false },
+];
+
+/// Bytes of a ring buffer at least: a page, of the largest that our targets have.
+const SMALLEST_RING: u32 = 4096;
+/// Bytes of a ring buffer at most: the largest power of two that the kernel takes (`RINGBUF_MAX_DATA_SZ` in `kernel/bpf/ringbuf.c`).
+const LARGEST_RING: u32 = 1 << 31;
+
 /// Bytes of a key at most (`MAX_BPF_STACK`: programs hold keys on their stack).
 const MAXIMUM_KEY: u32 = 512;
 /// Bytes after the prefix length of a trie's key at most (`LPM_DATA_SIZE_MAX` in `kernel/bpf/lpm_trie.c`).
@@ -43,6 +53,9 @@ impl Declarer<'_, '_> {
         min_kernel: KernelVersion,
     ) -> Option<Map> {
         let known = self.map_kind(kind)?;
+        if known == MapKind::RingBuf {
+            return self.declare_ring_buffer(definition, kind, clauses, min_kernel);
+        }
         let clauses = Clauses::new(clauses, RULES, "a map", self.diagnostics);
         let name = &definition.name;
         if known.since() > min_kernel {
@@ -76,6 +89,59 @@ impl Declarer<'_, '_> {
             max_entries: max_entries?,
             flags,
             pin_by_name,
+            events: Vec::new(),
+        })
+    }
+
+    fn declare_ring_buffer(
+        &mut self,
+        definition: &Definition,
+        kind: &Ident,
+        clauses: &[Clause],
+        min_kernel: KernelVersion,
+    ) -> Option<Map> {
+        let clauses = Clauses::new(clauses, RING_BUFFER_RULES, "a ring buffer", self.diagnostics);
+        let name = &definition.name;
+        let since = MapKind::RingBuf.since();
+        if since > min_kernel {
+            self.report(newer(kind.span, "`:ringbuf` maps", since, min_kernel));
+        }
+        let pin_by_name = self.pinning(&clauses);
+        let Some(clause) = clauses.get("size") else {
+            self.report(
+                Diagnostic::error(
+                    MISSING_MAP_CLAUSE,
+                    name.span,
+                    format!("the ring buffer `{}` has no `size`", name.name),
+                )
+                .with_help("add `(size (* 256 1024))`: bytes that may wait for user space"),
+            );
+            return None;
+        };
+        let expr = clauses.value(clause, self.diagnostics)?;
+        let value = constant::of_expression(self, definition.program, expr)?;
+        let size = u32::try_from(value).ok().filter(|size| size.is_power_of_two() && *size >= SMALLEST_RING);
+        let Some(size) = size else {
+            let near = u32::try_from(value.max(1)).ok().and_then(u32::checked_next_power_of_two);
+            let near = near.unwrap_or(LARGEST_RING).max(SMALLEST_RING);
+            self.report(
+                Diagnostic::error(MAP_SIZE, expr.span, format!("a ring buffer can't have {value} bytes")).with_help(
+                    format!("its size is a power of 2, from {SMALLEST_RING} to {LARGEST_RING}: write `(size {near})`"),
+                ),
+            );
+            return None;
+        };
+        Some(Map {
+            name: name.name.clone(),
+            span: name.span,
+            doc: definition.doc.clone(),
+            kind: MapKind::RingBuf,
+            key: DataType::NOTHING,
+            value: DataType::NOTHING,
+            max_entries: size,
+            flags: 0,
+            pin_by_name,
+            events: Vec::new(),
         })
     }
 
@@ -143,7 +209,7 @@ impl Declarer<'_, '_> {
                     "write `(key-type :u32)`".to_owned()
                 },
             ),
-            KeyRule::Index | KeyRule::Number => None,
+            KeyRule::Index | KeyRule::Number | KeyRule::None => None,
             KeyRule::Any if bytes > MAXIMUM_KEY => error(
                 format!("this key has {bytes} bytes"),
                 format!("a key has at most {MAXIMUM_KEY}; take a hash of it, or only what tells entries apart"),
@@ -183,7 +249,7 @@ impl Declarer<'_, '_> {
                 Diagnostic::error(MAP_VALUE, span, format!("this value has {bytes} bytes"))
                     .with_help(format!("a value for each CPU has at most {MAXIMUM_PER_CPU}")),
             ),
-            ValueRule::Any => {}
+            ValueRule::Any | ValueRule::None => {}
             ValueRule::Device(since) => {
                 let with_program = matches!(value, DataType::Struct(_)) && bytes == 8;
                 if with_program && since > min_kernel {

@@ -149,7 +149,13 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
     for (id, definition) in unit.definitions.iter() {
         let declared = match &definition.kind {
             DefinitionKind::Map { kind, clauses } => {
-                declarer.declare_map(definition, kind, clauses, min_kernel).map(|map| Declared::Map(maps.push(map)))
+                declarer.declare_map(definition, kind, clauses, min_kernel).map(|map| {
+                    let id = maps.push(map.clone());
+                    if map.kind.has_submit() {
+                        globals.push(global::lost_events(id, &map));
+                    }
+                    Declared::Map(id)
+                })
             }
             DefinitionKind::Global { mutable, ty, init } => declarer
                 .declare_global(definition, *mutable, ty, init.as_ref(), min_kernel)

@@ -40,6 +40,7 @@ fn unit() -> Unit {
         max_entries: 16,
         flags: 1,
         pin_by_name: true,
+        events: Vec::new(),
     });
     let mut globals = Arena::new();
     let global = globals.push(Global {
@@ -49,6 +50,7 @@ fn unit() -> Unit {
         ty: DataType::BigEndian(IntType::U32),
         init: GlobalInit::Scalar(3),
         mutable: true,
+        lost_events_of: None,
     });
 
     let mut locals: Arena<LocalId, Local> = Arena::new();

@@ -1,8 +1,9 @@
 //! Helpers that tell something: time, random numbers, where the program runs. Source: `kernel/bpf/helpers.c`
-//! (`bpf_base_func_proto`) and `net/core/filter.c` (`xdp_func_proto`).
+//! (`bpf_base_func_proto`), `kernel/trace/bpf_trace.c` (`bpf_tracing_func_proto`), `net/core/filter.c`.
 
 use super::ArgumentKind::{Int, Memory, MemoryOrNull, MemoryOut, Size, SizeOrZero};
-use super::{Helper, Licence, ResultKind};
+use super::Programs::{Any, One, Tracing};
+use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::{KernelVersion, ProgramType};
 
@@ -13,20 +14,25 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
     KernelVersion::new(major, minor)
 }
 
-const XDP_4_8: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(4, 8))];
-const XDP_5_8: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(5, 8))];
-/// Commit c501bf55c88b.
-const XDP_6_4: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(6, 4))];
+/// When programs of other types than those for tracing got a helper: commit c501bf55c88b.
+const ANY_6_4: (Programs, KernelVersion) = (Any, version(6, 4));
 /// Commit eb166e522c77.
-const XDP_6_10: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(6, 10))];
+const ANY_6_10: (Programs, KernelVersion) = (Any, version(6, 10));
 /// Commit ee971630f20f.
-const XDP_6_16: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(6, 16))];
+const ANY_6_16: (Programs, KernelVersion) = (Any, version(6, 16));
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper {
         // Commit 082b57e3eb09.
         licence: Licence::GplBefore(version(5, 8)),
-        ..Helper::row(5, "bpf-ktime-get-ns", version(4, 1), U64, XDP_4_8, "nanoseconds since boot, without suspension")
+        ..Helper::row(
+            5,
+            "bpf-ktime-get-ns",
+            version(4, 1),
+            U64,
+            &[(Any, version(4, 1))],
+            "nanoseconds since boot, without suspension",
+        )
     },
     Helper {
         licence: Licence::Gpl,
@@ -37,18 +43,18 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-trace-printk",
             version(4, 1),
             ResultKind::Int(IntType::I64),
-            XDP_4_8,
+            &[(Any, version(4, 1))],
             "writes a line to the kernel's trace pipe",
         )
     },
-    Helper::row(7, "bpf-get-prandom-u32", version(4, 1), U32, XDP_4_8, "a pseudo-random number"),
-    Helper::row(8, "bpf-get-smp-processor-id", version(4, 1), U32, XDP_4_8, "the number of this CPU"),
+    Helper::row(7, "bpf-get-prandom-u32", version(4, 1), U32, &[(Any, version(4, 1))], "a pseudo-random number"),
+    Helper::row(8, "bpf-get-smp-processor-id", version(4, 1), U32, &[(Any, version(4, 1))], "the number of this CPU"),
     Helper::row(
         14,
         "bpf-get-current-pid-tgid",
         version(4, 2),
         U64,
-        XDP_6_10,
+        &[(Tracing, version(4, 2)), ANY_6_10],
         "process id in the upper, thread id in the lower 32 bits",
     ),
     Helper::row(
@@ -56,7 +62,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-get-current-uid-gid",
         version(4, 2),
         U64,
-        XDP_6_16,
+        &[(Tracing, version(4, 2)), ANY_6_16],
         "group id in the upper, user id in the lower 32 bits",
     ),
     Helper {
@@ -66,7 +72,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-current-comm",
             version(4, 2),
             ResultKind::Errno,
-            XDP_6_16,
+            &[(Tracing, version(4, 2)), ANY_6_16],
             "fills a buffer with the current task's name",
         )
     },
@@ -77,7 +83,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-current-task",
             version(4, 8),
             U64,
-            XDP_5_8,
+            &[(Tracing, version(4, 8)), (Any, version(5, 8))],
             "the address of the current task's task_struct",
         )
     },
@@ -86,10 +92,17 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-get-numa-node-id",
         version(4, 10),
         ResultKind::Int(IntType::I64),
-        &[(ProgramType::Xdp, version(4, 10))],
+        &[(Any, version(4, 10))],
         "the number of this CPU's NUMA node",
     ),
-    Helper::row(80, "bpf-get-current-cgroup-id", version(4, 18), U64, XDP_6_4, "the current task's cgroup"),
+    Helper::row(
+        80,
+        "bpf-get-current-cgroup-id",
+        version(4, 18),
+        U64,
+        &[(Tracing, version(4, 18)), ANY_6_4],
+        "the current task's cgroup",
+    ),
     Helper {
         arguments: &[Int(IntType::U32)],
         ..Helper::row(
@@ -97,7 +110,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-send-signal",
             version(5, 3),
             ResultKind::Errno,
-            XDP_6_16,
+            &[(Tracing, version(5, 3)), ANY_6_16],
             "sends a signal to the current process",
         )
     },
@@ -108,18 +121,11 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-send-signal-thread",
             version(5, 6),
             ResultKind::Errno,
-            XDP_6_16,
+            &[(Tracing, version(5, 6)), ANY_6_16],
             "sends a signal to the current thread",
         )
     },
-    Helper::row(
-        118,
-        "bpf-jiffies64",
-        version(5, 6),
-        U64,
-        &[(ProgramType::Xdp, version(5, 6))],
-        "timer interrupts since boot",
-    ),
+    Helper::row(118, "bpf-jiffies64", version(5, 6), U64, &[(Any, version(5, 6))], "timer interrupts since boot"),
     Helper {
         arguments: &[Int(IntType::U64), Int(IntType::U64), MemoryOut, Size],
         ..Helper::row(
@@ -127,7 +133,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-ns-current-pid-tgid",
             version(5, 7),
             ResultKind::Errno,
-            XDP_6_10,
+            &[(Tracing, version(5, 7)), ANY_6_10],
             "fills 8 bytes with the thread id and process id as a pid namespace (device, inode) sees them",
         )
     },
@@ -138,17 +144,24 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-current-ancestor-cgroup-id",
             version(5, 7),
             U64,
-            XDP_6_4,
+            &[(Tracing, version(6, 1)), ANY_6_4],
             "the current task's cgroup, so many levels below the root",
         )
     },
-    Helper::row(125, "bpf-ktime-get-boot-ns", version(5, 8), U64, XDP_5_8, "nanoseconds since boot, with suspension"),
+    Helper::row(
+        125,
+        "bpf-ktime-get-boot-ns",
+        version(5, 8),
+        U64,
+        &[(Any, version(5, 8))],
+        "nanoseconds since boot, with suspension",
+    ),
     Helper::row(
         160,
         "bpf-ktime-get-coarse-ns",
         version(5, 11),
         U64,
-        &[(ProgramType::Xdp, version(5, 11))],
+        &[(One(ProgramType::Xdp), version(5, 11))],
         "nanoseconds since boot as of the last tick: less exact, cheaper",
     ),
     Helper {
@@ -159,7 +172,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-branch-snapshot",
             version(5, 16),
             ResultKind::Int(IntType::I64),
-            XDP_6_16,
+            &[(Tracing, version(5, 16)), ANY_6_16],
             "fills a buffer with the CPU's last branches; gives the bytes written",
         )
     },
@@ -171,7 +184,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-trace-vprintk",
             version(5, 16),
             ResultKind::Int(IntType::I64),
-            &[(ProgramType::Xdp, version(5, 16))],
+            &[(Any, version(5, 16))],
             "writes a line to the kernel's trace pipe, with its arguments in an array of :u64",
         )
     },
@@ -180,7 +193,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-ktime-get-tai-ns",
         version(6, 1),
         U64,
-        &[(ProgramType::Xdp, version(6, 1))],
+        &[(Any, version(6, 1))],
         "nanoseconds of international atomic time",
     ),
 ];

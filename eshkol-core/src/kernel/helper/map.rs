@@ -1,12 +1,13 @@
 //! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
 
-use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue};
-use super::{Helper, ResultKind};
+use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue, Memory, Size};
+use super::Programs::Any;
+use super::{Helper, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::MapKind::{
-    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, XskMap,
+    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, RingBuf, XskMap,
 };
-use crate::kernel::{KernelVersion, MapKind, ProgramType};
+use crate::kernel::{KernelVersion, MapKind};
 
 const LOOKUP: &[MapKind] =
     &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie, DevMap, DevMapHash, XskMap];
@@ -15,7 +16,7 @@ const DELETE: &[MapKind] = &[Hash, PerCpuHash, LruHash, LruPerCpuHash, LpmTrie];
 const FOR_EACH: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash];
 const PER_CPU: &[MapKind] = &[PerCpuHash, PerCpuArray, LruPerCpuHash];
 
-const XDP: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, KernelVersion::new(4, 8))];
+const ALWAYS: &[(Programs, KernelVersion)] = &[(Any, KernelVersion::new(3, 19))];
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper {
@@ -26,7 +27,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-map-lookup-elem",
             KernelVersion::new(3, 19),
             ResultKind::OptionalMapValue,
-            XDP,
+            ALWAYS,
             "finds the value of a key",
         )
     },
@@ -38,7 +39,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-map-update-elem",
             KernelVersion::new(3, 19),
             ResultKind::Errno,
-            XDP,
+            ALWAYS,
             "sets the value of a key; the flags are :any, :noexist or :exist",
         )
     },
@@ -50,8 +51,31 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-map-delete-elem",
             KernelVersion::new(3, 19),
             ResultKind::Errno,
-            XDP,
+            ALWAYS,
             "removes a key and its value",
+        )
+    },
+    Helper {
+        arguments: &[Map(&[RingBuf]), Memory, Size, Int(IntType::U64)],
+        packet_memory: true,
+        ..Helper::row(
+            130,
+            "bpf-ringbuf-output",
+            KernelVersion::new(5, 8),
+            ResultKind::Errno,
+            &[(Any, KernelVersion::new(5, 8))],
+            "copies an event into a ring buffer; `ringbuf-submit` makes that of any struct",
+        )
+    },
+    Helper {
+        arguments: &[Map(&[RingBuf]), Int(IntType::U64)],
+        ..Helper::row(
+            134,
+            "bpf-ringbuf-query",
+            KernelVersion::new(5, 8),
+            ResultKind::Int(IntType::U64),
+            &[(Any, KernelVersion::new(5, 8))],
+            "bytes of a ring buffer that wait for user space (0), its size (1), the reader's (2) or the writer's place (3)",
         )
     },
     Helper {
@@ -61,7 +85,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-for-each-map-elem",
             KernelVersion::new(5, 13),
             ResultKind::Int(IntType::I64),
-            &[(ProgramType::Xdp, KernelVersion::new(5, 13))],
+            &[(Any, KernelVersion::new(5, 13))],
             "calls a function for each element of a map; `map-for-each` makes that of any procedure",
         )
     },
@@ -73,7 +97,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-map-lookup-percpu-elem",
             KernelVersion::new(5, 19),
             ResultKind::OptionalMapValue,
-            &[(ProgramType::Xdp, KernelVersion::new(5, 19))],
+            &[(Any, KernelVersion::new(5, 19))],
             "finds the value that a key has on another CPU",
         )
     },

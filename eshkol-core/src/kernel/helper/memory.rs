@@ -1,21 +1,22 @@
 //! Helpers that read and compare memory. Sources: `kernel/trace/bpf_trace.c`, `kernel/bpf/helpers.c`.
 
 use super::ArgumentKind::{Int, IntOut, Memory, MemoryOut, Size, SizeOrZero};
-use super::{Helper, Licence, ResultKind};
+use super::Programs::{Any, Tracing};
+use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
-use crate::kernel::{KernelVersion, ProgramType};
+use crate::kernel::KernelVersion;
 
 /// Commit f470378c75f4.
-const XDP_5_8: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, KernelVersion::new(5, 8))];
+const PROBES: &[(Programs, KernelVersion)] = &[(Tracing, KernelVersion::new(5, 5)), (Any, KernelVersion::new(5, 8))];
 /// Commit 8a67f2de9b1d.
-const XDP_6_1: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, KernelVersion::new(6, 1))];
+const NUMBERS: &[(Programs, KernelVersion)] = &[(Any, KernelVersion::new(6, 1))];
 
 /// One of the helpers that copy from an address that need not be valid.
 const fn probe(id: u32, name: &'static str, result: ResultKind, note: &'static str) -> Helper {
     Helper {
         licence: Licence::Gpl,
         arguments: &[MemoryOut, SizeOrZero, Int(IntType::U64)],
-        ..Helper::row(id, name, KernelVersion::new(5, 5), result, XDP_5_8, note)
+        ..Helper::row(id, name, KernelVersion::new(5, 5), result, PROBES, note)
     }
 }
 
@@ -29,7 +30,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-strtol",
             KernelVersion::new(5, 2),
             I64,
-            XDP_6_1,
+            NUMBERS,
             "reads a signed number; gives the characters read",
         )
     },
@@ -40,7 +41,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-strtoul",
             KernelVersion::new(5, 2),
             I64,
-            XDP_6_1,
+            NUMBERS,
             "reads an unsigned number; gives the characters read",
         )
     },

@@ -10,7 +10,7 @@ pub struct KernelHelper {
     pub id: HelperId,
     /// Its name in C, without `bpf_`.
     pub c_name: &'static str,
-    /// Whether the language will have it for `:xdp`, whose programs the kernel lets call it, but has not yet.
+    /// Whether the language will have it for the program types there are, but has not yet.
     pub not_available_yet: bool,
 }
 
@@ -25,10 +25,11 @@ pub fn by_name(name: &str) -> Option<KernelHelper> {
     Some(KernelHelper { id: HelperId(id), c_name, not_available_yet: NOT_AVAILABLE_YET.contains(c_name) })
 }
 
-/// Helpers that XDP programs may call, but whose arguments the language can't write yet: sockets, ring buffers, timers,
+/// Helpers that programs of some type here may call, but whose arguments the language can't write yet: sockets, ring buffers, timers,
 /// dynamic pointers, callbacks, locks.
 const NOT_AVAILABLE_YET: &[&str] = &[
     "tail_call",
+    "get_stackid",
     "get_cgroup_classid",
     "perf_event_read",
     "perf_event_output",
@@ -45,11 +46,9 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "skc_lookup_tcp",
     "tcp_check_syncookie",
     "tcp_gen_syncookie",
-    "ringbuf_output",
     "ringbuf_reserve",
     "ringbuf_submit",
     "ringbuf_discard",
-    "ringbuf_query",
     "skc_to_tcp6_sock",
     "skc_to_tcp_sock",
     "skc_to_tcp_timewait_sock",

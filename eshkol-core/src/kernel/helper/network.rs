@@ -3,7 +3,8 @@
 use super::ArgumentKind::{
     Context, FixedMemory, Int, IntInOut, Map, Memory, MemoryInOut, MemoryOrNull, MemoryOut, Size, SizeOrZero,
 };
-use super::{Helper, Licence, ResultKind};
+use super::Programs::One;
+use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::{KernelVersion, MapKind, ProgramType};
 
@@ -13,15 +14,15 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
     KernelVersion::new(major, minor)
 }
 
-const XDP_6_0: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(6, 0))];
-const XDP_5_18: &[(ProgramType, KernelVersion)] = &[(ProgramType::Xdp, version(5, 18))];
+const XDP_6_0: &[(Programs, KernelVersion)] = &[(One(ProgramType::Xdp), version(6, 0))];
+const XDP_5_18: &[(Programs, KernelVersion)] = &[(One(ProgramType::Xdp), version(5, 18))];
 
 /// One of the helpers that move an end of the packet.
 const fn adjust(
     id: u32,
     name: &'static str,
     since: KernelVersion,
-    programs: &'static [(ProgramType, KernelVersion)],
+    programs: &'static [(Programs, KernelVersion)],
     note: &'static str,
 ) -> Helper {
     Helper {
@@ -54,7 +55,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-redirect",
             version(4, 4),
             ResultKind::Verdict,
-            &[(ProgramType::Xdp, version(4, 14))],
+            &[(One(ProgramType::Xdp), version(4, 14))],
             "sends the packet out of the interface of this index",
         )
     },
@@ -66,7 +67,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-csum-diff",
             version(4, 6),
             I64,
-            &[(ProgramType::Xdp, version(4, 16))],
+            &[(One(ProgramType::Xdp), version(4, 16))],
             "the change of a checksum where the first memory is replaced by the second; sizes are multiples of 4",
         )
     },
@@ -74,7 +75,7 @@ pub(super) static HELPERS: &[Helper] = &[
         44,
         "bpf-xdp-adjust-head",
         version(4, 10),
-        &[(ProgramType::Xdp, version(4, 10))],
+        &[(One(ProgramType::Xdp), version(4, 10))],
         "moves the packet's start by so many bytes",
     ),
     Helper {
@@ -88,7 +89,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-redirect-map",
             version(4, 14),
             ResultKind::Verdict,
-            &[(ProgramType::Xdp, version(4, 14))],
+            &[(One(ProgramType::Xdp), version(4, 14))],
             "sends the packet to what a map has at this key, or gives the lower bits of the flags where it has nothing",
         )
     },
@@ -96,14 +97,14 @@ pub(super) static HELPERS: &[Helper] = &[
         54,
         "bpf-xdp-adjust-meta",
         version(4, 15),
-        &[(ProgramType::Xdp, version(4, 15))],
+        &[(One(ProgramType::Xdp), version(4, 15))],
         "moves the start of the metadata before the packet by so many bytes",
     ),
     adjust(
         65,
         "bpf-xdp-adjust-tail",
         version(4, 18),
-        &[(ProgramType::Xdp, version(4, 18))],
+        &[(One(ProgramType::Xdp), version(4, 18))],
         "moves the packet's end by so many bytes",
     ),
     Helper {
@@ -114,7 +115,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-fib-lookup",
             version(4, 18),
             I64,
-            &[(ProgramType::Xdp, version(4, 18))],
+            &[(One(ProgramType::Xdp), version(4, 18))],
             "looks up the route of a packet: 0, a positive reason why it can't be forwarded, or a negative errno",
         )
     },
@@ -126,7 +127,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-check-mtu",
             version(5, 12),
             I64,
-            &[(ProgramType::Xdp, version(5, 12))],
+            &[(One(ProgramType::Xdp), version(5, 12))],
             "whether the packet fits an interface: 0, a positive reason why not, or a negative errno",
         )
     },

@@ -24,6 +24,7 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
                 ..field("egress-ifindex", 20, ContextFieldKind::Number)
             },
         ],
+        note: "",
     },
     results: Some(&[
         ResultName { name: "xdp-aborted", value: 0 },

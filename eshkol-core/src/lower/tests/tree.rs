@@ -211,6 +211,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         max_entries: 16,
         flags: 0,
         pin_by_name: false,
+        events: Vec::new(),
     };
     let program = Program {
         name: "test".into(),

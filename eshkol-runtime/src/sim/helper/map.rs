@@ -8,6 +8,8 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper { number: 1, name: "bpf_map_lookup_elem", arguments: 2, call: lookup },
     Helper { number: 2, name: "bpf_map_update_elem", arguments: 4, call: update },
     Helper { number: 3, name: "bpf_map_delete_elem", arguments: 2, call: delete },
+    Helper { number: 130, name: "bpf_ringbuf_output", arguments: 4, call: send },
+    Helper { number: 134, name: "bpf_ringbuf_query", arguments: 2, call: query },
     Helper { number: 164, name: "bpf_for_each_map_elem", arguments: 4, call: for_each },
     Helper { number: 195, name: "bpf_map_lookup_percpu_elem", arguments: 3, call: lookup_of_cpu },
 ];
@@ -42,6 +44,28 @@ fn update(run: &mut Run<'_>, [map, key, value, flags, _]: Arguments) -> Result<u
     let value = world.memory.bytes(value, definition.value_size)?.to_vec();
     let value = Value::OfCpu(world.environment.cpu, &value);
     Ok(outcome(world.maps[map].update(&mut world.memory, &key, value, flags)))
+}
+
+/// `bpf_ringbuf_output(map, event, size, flags)`
+fn send(run: &mut Run<'_>, [map, event, bytes, flags, _]: Arguments) -> Result<u64, Fault> {
+    /// `BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP`
+    const FLAGS: u64 = 3;
+    let map = run.map(map)?;
+    let world = &mut *run.world;
+    let event = world.memory.bytes(event, super::size(bytes))?.to_vec();
+    let result = if flags & !FLAGS == 0 { world.maps[map].push_event(&event) } else { Err(Errno(libc::EINVAL)) };
+    Ok(outcome(result))
+}
+
+/// `bpf_ringbuf_query(map, what)`, as far as it can be told here: what waits, and the size.
+fn query(run: &mut Run<'_>, [map, what, ..]: Arguments) -> Result<u64, Fault> {
+    let map = run.map(map)?;
+    let map = &run.world.maps[map];
+    Ok(match what {
+        0 => map.waiting() as u64,
+        1 => map.definition.max_entries.into(),
+        _ => 0,
+    })
 }
 
 fn delete(run: &mut Run<'_>, [map, key, ..]: Arguments) -> Result<u64, Fault> {

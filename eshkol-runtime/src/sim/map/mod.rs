@@ -7,6 +7,7 @@ mod array;
 mod hash;
 mod lpm_trie;
 mod redirect;
+mod ring_buffer;
 
 use super::memory::{Kind, Memory, Region, RegionId};
 use crate::sys::{ANY, EXIST, NOEXIST, kind, per_cpu_stride};
@@ -51,6 +52,18 @@ pub(super) trait Storage: Send + std::fmt::Debug {
     fn delete(&mut self, memory: &mut Memory, key: &[u8]) -> Result<(), Errno>;
     /// The key after one, or the first; the first, too, where there is none like it.
     fn next_key(&self, key: Option<&[u8]>) -> Option<Vec<u8>>;
+    /// Puts an event behind the others.
+    fn push_event(&mut self, _event: &[u8]) -> Result<(), Errno> {
+        Err(Errno(libc::EINVAL))
+    }
+    /// Takes the oldest event out.
+    fn pop_event(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+    /// Bytes that wait for user space.
+    fn waiting(&self) -> usize {
+        0
+    }
 }
 
 /// Who looks something up.
@@ -138,6 +151,7 @@ fn storage(definition: &Definition, shape: &Shape) -> Option<Box<dyn Storage>> {
         kind::LPM_TRIE => Box::new(lpm_trie::LpmTrie::new(shape, entries, definition.key_size)),
         kind::DEVMAP | kind::CPUMAP | kind::XSKMAP => Box::new(redirect::Targets::array(shape, entries)),
         kind::DEVMAP_HASH => Box::new(redirect::Targets::hash(shape, entries)),
+        kind::RINGBUF => Box::new(ring_buffer::RingBuffer::new(entries)),
         _ => return None,
     })
 }
@@ -203,6 +217,19 @@ impl Map {
 
     pub(super) fn next_key(&self, key: Option<&[u8]>) -> Option<Vec<u8>> {
         self.storage.next_key(key)
+    }
+
+    pub(super) fn push_event(&mut self, event: &[u8]) -> Result<(), Errno> {
+        self.storage.push_event(event)
+    }
+
+    pub(super) fn pop_event(&mut self) -> Option<Vec<u8>> {
+        self.storage.pop_event()
+    }
+
+    /// Bytes of a ring buffer that wait for user space.
+    pub(super) fn waiting(&self) -> usize {
+        self.storage.waiting()
     }
 
     /// Whether a packet can be redirected to what is under a key.

@@ -1,0 +1,72 @@
+//! perf_event_open(2): how programs are attached to tracepoints.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// `PERF_TYPE_TRACEPOINT` of `enum perf_type_id` in include/uapi/linux/perf_event.h.
+const TYPE_TRACEPOINT: u32 = 2;
+/// `PERF_FLAG_FD_CLOEXEC`
+const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
+/// `PERF_EVENT_IOC_ENABLE`
+const ENABLE: libc::c_ulong = 0x2400;
+/// `PERF_EVENT_IOC_SET_BPF`
+const SET_BPF: libc::c_ulong = 0x4004_2408;
+
+/// `struct perf_event_attr` in its second version (`PERF_ATTR_SIZE_VER1`): integers only, and no padding.
+#[repr(C)]
+#[derive(Default)]
+struct EventAttr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    breakpoint_type: u32,
+    config1: u64,
+    config2: u64,
+}
+
+fn open(attr: &mut EventAttr) -> io::Result<OwnedFd> {
+    const ALL_THREADS: libc::pid_t = -1;
+    const FIRST_CPU: libc::c_int = 0;
+    const NO_GROUP: libc::c_int = -1;
+    attr.size = u32::try_from(size_of::<EventAttr>()).unwrap_or_default();
+    // A tracepoint's event that a program is attached to fires on every CPU, whichever it is opened for.
+    // SAFETY: `attr` is live and exclusively ours for the call, its size is given; no addresses are in it.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            std::ptr::from_mut(attr),
+            ALL_THREADS,
+            FIRST_CPU,
+            NO_GROUP,
+            CLOSE_ON_EXEC,
+        )
+    };
+    let fd = i32::try_from(fd).unwrap_or(-1);
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The event of a tracepoint, by the number that tracefs has for it.
+pub(crate) fn tracepoint(id: u64) -> io::Result<OwnedFd> {
+    open(&mut EventAttr { kind: TYPE_TRACEPOINT, config: id, ..EventAttr::default() })
+}
+
+/// Has a program run at each event, from now on until the event's descriptor is closed.
+pub(crate) fn attach(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    control(event, SET_BPF, program.as_raw_fd())?;
+    control(event, ENABLE, 0)
+}
+
+fn control(event: BorrowedFd<'_>, command: libc::c_ulong, argument: libc::c_int) -> io::Result<()> {
+    // SAFETY: both commands take a number.
+    let result = unsafe { libc::ioctl(event.as_raw_fd(), command, argument) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
