@@ -123,7 +123,7 @@ fn in_kernel(program: &Program) -> Result<Vec<Field>, String> {
     match kernel::workload(program) {
         Some(packet) => {
             let Race { ours, theirs, ratio } = kernel::race(&ours, &theirs, &packet)?;
-            fields.extend([ours, theirs].map(|time| Field::Text(format!("{time:.1}"))));
+            fields.extend([ours, theirs].map(|time| Field::Text(format!("{time:.0}"))));
             fields.push(Field::Ratio(ratio));
         }
         None => fields.extend((0..3).map(|_| Field::nothing())),
