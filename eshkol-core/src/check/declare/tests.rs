@@ -331,7 +331,9 @@ fn maps_that_the_kernel_does_not_make() {
     let map = |rest: &str, complaints: &[&str]| refused(&format!("(define-map m {rest})"), complaints);
     let usual = "(key-type :u32) (value-type :u64) (max-entries 4)";
     map(&format!(":hsh {usual}"), &["ESK0601 at :hsh"]);
-    map(":ringbuf (size 4096)", &["ESK0602 at :ringbuf"]);
+    map(":stack-trace (max-entries 4)", &["ESK0602 at :stack-trace"]);
+    map(":ringbuf (size 4097)", &["ESK0604 at 4097"]);
+    map(":ringbuf", &["ESK0603 at m"]);
     map(":hash", &["ESK0603 at m"]);
     map(":hash (key-type :u32) (max-entries 4)", &["ESK0603 at m"]);
     map(":hash (key-type :u32) (value-type :u64) (max-entries 0)", &["ESK0604 at 0"]);

@@ -328,9 +328,13 @@ impl Checker<'_> {
         let Some(active) = self.loops.get(index) else { return Value::Error(span) };
         let (id, locals, inside) = (active.id, active.locals.clone(), active.inside + active.locals.len());
         let mut runs = Vec::new();
-        for value in values {
-            let Some(run) = self.run(value) else { return Value::Error(span) };
-            runs.push(run);
+        let mut mistaken = false;
+        for (value, local) in values.into_iter().zip(&locals) {
+            // A mistake in one value, which may only be one as long as nothing is known of the others, is none in those.
+            runs.push(self.run(value).unwrap_or_else(|| {
+                mistaken = true;
+                self.anything_of(*local, span)
+            }));
         }
         if let Some(run) = runs.iter().find(|run| lives_one_round(&run.expr, inside)) {
             return self.overwritten(run.expr.span);
@@ -343,6 +347,10 @@ impl Checker<'_> {
         {
             active.rounds.push(Round { values: runs.clone(), steps, flow });
         }
+        if mistaken {
+            self.flow.reachable = false;
+            return Value::Error(span);
+        }
         let mut arguments = Vec::new();
         for (run, local) in runs.into_iter().zip(&locals) {
             // Types that don't fit yet are widened in the next pass; what can never fit is reported in the last.
@@ -351,6 +359,13 @@ impl Checker<'_> {
         }
         self.flow.reachable = false;
         Value::run(Type::Never, span, Typed::Continue { id, arguments })
+    }
+
+    /// A value of a variable's type of which nothing is known.
+    fn anything_of(&self, local: LocalId, span: Span) -> Run {
+        let ty = self.function.locals.at(local).ty.clone();
+        let range = full_range(&ty);
+        Run::new(typed::Expr::new(ty, span, Typed::Unit)).in_range(range)
     }
 
     /// Reports a struct that the next round would overwrite.
