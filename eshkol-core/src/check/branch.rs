@@ -7,6 +7,7 @@ use super::expression::is_pure;
 use super::flow::Flow;
 use super::implied::Implied;
 use super::range::Range;
+use super::test::Reach;
 use super::typed::{self, ExprKind as Typed, Type};
 use super::types::{DataType, IntType};
 use super::value::{Run, Static, Value};
@@ -14,6 +15,15 @@ use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::Expr;
 use crate::source::Span;
 use crate::syntax::Datum;
+
+/// What became of a branch.
+struct Branch {
+    /// Its value; none where it was not looked at.
+    value: Option<Value>,
+    /// What is known after it.
+    flow: Flow,
+    pending: Vec<Pending>,
+}
 
 impl Checker<'_> {
     /// Puts what is pending since `mark` into the value of a branch, which must not leave anything to be done outside.
@@ -37,39 +47,58 @@ impl Checker<'_> {
         position: Position,
         span: Span,
     ) -> Value {
-        let reachable = self.flow.reachable;
         let test = self.test(test);
         // In a procedure that calls itself, the branch that is not taken must not be looked at: it is what ends the recursion.
         let decided = constant_test(&test.expr);
         let lazy = decided.is_some() && self.in_recursion();
-        let branch = |checker: &mut Self, flow: Flow, expr: &Expr, skip: bool| {
-            checker.flow = flow;
-            let mark = checker.pending.len();
-            let value = if skip { None } else { Some(checker.check(expr, position)) };
-            let value = if position.effect { value } else { value.map(|value| checker.settle(mark, value)) };
-            (value, std::mem::replace(&mut checker.flow, Flow::new()))
-        };
-        // Where nothing can be reached, no branch is more dead than the other.
-        let dead_then = !test.when_true.reachable && reachable;
-        let dead_otherwise = !test.when_false.reachable && reachable;
+        let reach = test.reach();
+        let skip_then = lazy && decided == Some(false);
+        let skip_otherwise = lazy && decided == Some(true);
+        let then = self.branch(test.when_true, position, |checker| (!skip_then).then(|| checker.check(then, position)));
+        let otherwise = self
+            .branch(test.when_false, position, |checker| (!skip_otherwise).then(|| checker.check(otherwise, position)));
+        self.chosen(test.expr, reach, then, otherwise, position, span)
+    }
+
+    /// Checks a branch. Gives no value where `value` looks at nothing.
+    fn branch(&mut self, flow: Flow, position: Position, value: impl FnOnce(&mut Self) -> Option<Value>) -> Branch {
+        self.flow = flow;
         let mark = self.pending.len();
-        let (then, then_flow) = branch(self, test.when_true, then, lazy && decided == Some(false));
-        let then_pending = self.pending.split_off(mark);
-        let (otherwise, otherwise_flow) = branch(self, test.when_false, otherwise, lazy && decided == Some(true));
-        let otherwise_pending = self.pending.split_off(mark);
-        let implied = match (&then, &otherwise) {
-            (Some(then), Some(otherwise)) if !position.effect => {
-                self.implied_by_choice([(then, &then_flow), (otherwise, &otherwise_flow)])
+        let value = value(self);
+        let value = if position.effect { value } else { value.map(|value| self.settle(mark, value)) };
+        let pending = self.pending.split_off(mark);
+        Branch { value, flow: std::mem::replace(&mut self.flow, Flow::new()), pending }
+    }
+
+    /// What a choice between two branches gives. Nothing is left of one that is never reached: what would make its code safe was not
+    /// looked for, and the kernel's verifier may not know that it can't get there.
+    fn chosen(
+        &mut self,
+        test: typed::Expr,
+        reach: Reach,
+        then: Branch,
+        otherwise: Branch,
+        position: Position,
+        span: Span,
+    ) -> Value {
+        let implied = match (&then.value, &otherwise.value) {
+            (Some(one), Some(other)) if !position.effect => {
+                self.implied_by_choice([(one, &then.flow), (other, &otherwise.flow)])
             }
             _ => Implied::default(),
         };
-        self.flow = self.join_flows(then_flow, otherwise_flow);
-        if dead_then || dead_otherwise {
-            if !is_pure(&test.expr) {
-                self.pending.push(Pending::Effect(test.expr));
+        self.flow = self.join_flows(then.flow, otherwise.flow);
+        let (then, then_pending) = (then.value, then.pending);
+        let (otherwise, otherwise_pending) = (otherwise.value, otherwise.pending);
+        if reach != Reach::Both {
+            if !is_pure(&test) {
+                self.pending.push(Pending::Effect(test));
             }
-            let (value, pending, other) =
-                if dead_then { (otherwise, otherwise_pending, then) } else { (then, then_pending, otherwise) };
+            let (value, pending, other) = if reach == Reach::WhereFalse {
+                (otherwise, otherwise_pending, then)
+            } else {
+                (then, then_pending, otherwise)
+            };
             self.pending.extend(pending);
             let value = value.unwrap_or(Value::Error(span));
             return match other {
@@ -84,7 +113,7 @@ impl Checker<'_> {
         if position.effect {
             let then = self.branch_effect(then, then_pending);
             let otherwise = self.branch_effect(otherwise, otherwise_pending);
-            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+            let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };
             return Value::run(Type::Unit, span, kind);
         }
         let before = self.pending.len();
@@ -96,7 +125,7 @@ impl Checker<'_> {
         if self.pending.len() > before {
             return self.branches_do_not_mix(&then, &otherwise, span);
         }
-        match self.join_values(test.expr, then, otherwise, span) {
+        match self.join_values(test, then, otherwise, span) {
             Value::Run(run) => Value::Run(Run { implied, ..run }),
             other => other,
         }
@@ -229,30 +258,10 @@ impl Checker<'_> {
         then: impl FnOnce(&mut Self) -> Value,
         otherwise: impl FnOnce(&mut Self) -> Value,
     ) -> Value {
-        let mark = self.pending.len();
-        self.flow = test.when_true;
-        let then = then(self);
-        let then = if position.effect { then } else { self.settle(mark, then) };
-        let then_pending = self.pending.split_off(mark);
-        let then_flow = std::mem::replace(&mut self.flow, test.when_false);
-        let otherwise = otherwise(self);
-        let otherwise = if position.effect { otherwise } else { self.settle(mark, otherwise) };
-        let otherwise_pending = self.pending.split_off(mark);
-        let otherwise_flow = std::mem::replace(&mut self.flow, Flow::new());
-        self.flow = self.join_flows(then_flow, otherwise_flow);
-        if matches!(then, Value::Error(_)) || matches!(otherwise, Value::Error(_)) {
-            return Value::Error(span);
-        }
-        if position.effect {
-            let then = self.branch_effect(then, then_pending);
-            let otherwise = self.branch_effect(otherwise, otherwise_pending);
-            let kind = Typed::If { test: Box::new(test.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
-            return Value::run(Type::Unit, span, kind);
-        }
-        if !then_pending.is_empty() || !otherwise_pending.is_empty() {
-            return self.branches_do_not_mix(&then, &otherwise, span);
-        }
-        self.join_values(test.expr, then, otherwise, span)
+        let reach = test.reach();
+        let then = self.branch(test.when_true, position, |checker| Some(then(checker)));
+        let otherwise = self.branch(test.when_false, position, |checker| Some(otherwise(checker)));
+        self.chosen(test.expr, reach, then, otherwise, position, span)
     }
 
     fn in_recursion(&self) -> bool {

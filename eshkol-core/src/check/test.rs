@@ -25,6 +25,46 @@ pub(super) struct Test {
     pub(super) when_false: Flow,
 }
 
+/// Where control gets from a test.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// Where it holds and where it does not; or nowhere, since the test itself is never reached.
+    Both,
+    /// It always holds.
+    WhereTrue,
+    /// It never holds.
+    WhereFalse,
+}
+
+impl Test {
+    pub(super) fn reach(&self) -> Reach {
+        match (self.when_true.reachable, self.when_false.reachable) {
+            (true, false) => Reach::WhereTrue,
+            (false, true) => Reach::WhereFalse,
+            (true, true) | (false, false) => Reach::Both,
+        }
+    }
+}
+
+/// A test that another one decides between two. Nothing is left of one that is never reached.
+pub(super) fn chosen(
+    test: typed::Expr,
+    reach: Reach,
+    then: typed::Expr,
+    otherwise: typed::Expr,
+    span: Span,
+) -> typed::Expr {
+    let only = match reach {
+        Reach::Both => {
+            let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };
+            return boolean(span, kind);
+        }
+        Reach::WhereTrue => then,
+        Reach::WhereFalse => otherwise,
+    };
+    if super::expression::is_pure(&test) { only } else { boolean(span, Typed::Seq(vec![test, only])) }
+}
+
 impl Checker<'_> {
     /// Checks an expression in test position. The flow of `self` is used up: go on with one of the test's.
     pub(super) fn test(&mut self, expr: &Expr) -> Test {
@@ -41,24 +81,25 @@ impl Checker<'_> {
         }
         if let Some((a, b)) = or::sides(expr) {
             let a = self.test(a);
+            let reach = a.reach();
             self.flow = a.when_false;
             let b = self.test(b);
             let when_true = self.join_flows(a.when_true, b.when_true);
-            let yes = Box::new(boolean(expr.span, Typed::Constant(1)));
-            let kind = Typed::If { test: Box::new(a.expr), then: yes, otherwise: Box::new(b.expr) };
-            return Test { expr: boolean(expr.span, kind), when_true, when_false: b.when_false };
+            let yes = boolean(expr.span, Typed::Constant(1));
+            let expr = chosen(a.expr, reach, yes, b.expr, expr.span);
+            return Test { expr, when_true, when_false: b.when_false };
         }
         match &expr.kind {
             ExprKind::If(a, b, c) => {
                 let a = self.test(a);
+                let reach = a.reach();
                 self.flow = a.when_true;
                 let b = self.test(b);
                 self.flow = a.when_false;
                 let c = self.test(c);
                 let when_true = self.join_flows(b.when_true, c.when_true);
                 let when_false = self.join_flows(b.when_false, c.when_false);
-                let kind = Typed::If { test: Box::new(a.expr), then: Box::new(b.expr), otherwise: Box::new(c.expr) };
-                Test { expr: boolean(expr.span, kind), when_true, when_false }
+                Test { expr: chosen(a.expr, reach, b.expr, c.expr, expr.span), when_true, when_false }
             }
             ExprKind::Let(bindings, body) => {
                 let environment = self.environment.clone();

@@ -3,7 +3,7 @@
 use super::super::checker::{Checker, Position};
 use super::super::loops::{CountedLoop, ElementKind, Elements};
 use super::super::range::Range;
-use super::super::test::Test;
+use super::super::test::{Test, boolean, chosen};
 use super::super::typed::{ExprKind as Typed, Place, RefTarget, RefType, Region, Type};
 use super::super::types::{DataType, IntType};
 use super::super::value::{Procedure, Run, Static, Value};
@@ -349,15 +349,16 @@ fn any_or_every(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
             whole = Some(next);
             continue;
         };
-        let constant = super::super::test::boolean(span, Typed::Constant(u64::from(any)));
+        let reach = before.reach();
+        let constant = boolean(span, Typed::Constant(u64::from(any)));
         let (then, otherwise) = if any { (constant, next.expr) } else { (next.expr, constant) };
-        let kind = Typed::If { test: Box::new(before.expr), then: Box::new(then), otherwise: Box::new(otherwise) };
+        let expr = chosen(before.expr, reach, then, otherwise, span);
         let (when_true, when_false) = if any {
             (checker.join_flows(before.when_true, next.when_true), next.when_false)
         } else {
             (next.when_true, checker.join_flows(before.when_false, next.when_false))
         };
-        whole = Some(Test { expr: super::super::test::boolean(span, kind), when_true, when_false });
+        whole = Some(Test { expr, when_true, when_false });
     }
     match whole {
         Some(test) => {
