@@ -44,6 +44,18 @@ struct Captured {
     is_set: bool,
 }
 
+impl Captured {
+    /// What goes into the block. The verifier goes through the function again and again, until what it finds in the block tells it nothing
+    /// new; where a test depends on a number that it knows, and that is another each time, that takes forever.
+    fn value(&self, span: Span) -> typed::Expr {
+        let value = typed::Expr::new(self.ty.clone(), span, Typed::Local(self.local));
+        match &self.ty {
+            Type::Scalar(_) if self.is_set => typed::Expr::new(self.ty.clone(), span, Typed::Hidden(Box::new(value))),
+            _ => value,
+        }
+    }
+}
+
 /// What a function uses of the variables around it.
 #[derive(Default)]
 struct Uses {
@@ -131,9 +143,12 @@ impl Checker<'_> {
         for (local, range) in &mut flow.ranges {
             *range = full_range(&self.function.locals.at(*local).ty);
         }
-        flow.present.retain(|local| !self.function.locals.at(*local).mutated);
+        let mutated = |local: &LocalId| self.function.locals.at(*local).mutated;
+        flow.present.retain(|local| !mutated(local));
+        flow.nonzero.retain(|local| !mutated(local));
         // The verifier starts anew in a function.
         flow.implied.clear();
+        flow.visible.clear();
         flow
     }
 
@@ -220,7 +235,7 @@ impl Checker<'_> {
         let parts = captured
             .iter()
             .map(|captured| {
-                let value = typed::Expr::new(captured.ty.clone(), span, Typed::Local(captured.local));
+                let value = captured.value(span);
                 Part { offset: captured.offset, value: PartValue::Scalar(block_storage(&captured.ty), value) }
             })
             .collect();
@@ -247,6 +262,9 @@ impl Checker<'_> {
                 *range = full;
             }
             self.flow.present.remove(&local);
+            self.flow.nonzero.remove(&local);
+            self.flow.visible.remove(&local);
+            self.flow.implied.remove(&local);
         }
     }
 }
@@ -314,7 +332,7 @@ fn callback_body(
     let mut items = vec![body];
     if let Some(block) = block {
         for captured in captured.iter().filter(|captured| captured.is_set) {
-            let value = typed::Expr::new(captured.ty.clone(), span, Typed::Local(captured.local));
+            let value = captured.value(span);
             let kind = Typed::Store {
                 place: block_place(context, block, captured, span),
                 storage: block_storage(&captured.ty),

@@ -23,6 +23,7 @@ macro_rules! direct_parts {
                 | ExprKind::Cast(value)
                 | ExprKind::ByteSwap { value, .. }
                 | ExprKind::BitCount(value)
+                | ExprKind::Hidden(value)
                 | ExprKind::Not(value)
                 | ExprKind::IsPresent(value)
                 | ExprKind::Present(value)

@@ -351,6 +351,8 @@ pub enum ExprKind {
     ByteSwap { bytes: u32, value: Box<Expr> },
     /// How many bits are set.
     BitCount(Box<Expr>),
+    /// The same number, of which the kernel's verifier is to know nothing.
+    Hidden(Box<Expr>),
     /// A `Bool`. Words are compared as 64-bit numbers; `Equal` and `NotEqual` also compare two `Ipv6`.
     Compare { op: CompareOp, lhs: Box<Expr>, rhs: Box<Expr> },
     /// `Bool` negation.

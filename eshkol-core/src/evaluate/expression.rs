@@ -122,6 +122,7 @@ impl<'u> Machine<'u> {
                 let bytes = *bytes as usize;
                 Value::Word(bytes_to_number(&number_to_bytes(word, bytes, false), true))
             }
+            ExprKind::Hidden(value) => Value::Word(self.word(frame, value)?),
             ExprKind::BitCount(value) => Value::Word(self.word(frame, value)?.count_ones().into()),
             ExprKind::Compare { op, lhs, rhs } => {
                 let (a, b) = (self.evaluate(frame, lhs)?, self.evaluate(frame, rhs)?);

@@ -71,6 +71,12 @@ impl FunctionLowering<'_> {
                 let word = self.word(value);
                 vec![self.byte_swapped(word, *bytes, span)]
             }
+            ExprKind::Hidden(value) => {
+                let word = self.word(value);
+                let slot = self.hidden_zero_slot();
+                let zero = self.builder.hidden_zero(slot, span);
+                vec![self.builder.hide(word, zero, span)]
+            }
             ExprKind::BitCount(value) => {
                 let word = self.word(value);
                 let is_32_bit = self.upper_bound(word) <= u64::from(u32::MAX) || fits_32_bits(&value.ty);

@@ -62,6 +62,7 @@ impl Body<'_> {
             ExprKind::Cast(value) => list![Tree::atom("the"), self.printer.ty(&expr.ty), self.tree(value)],
             ExprKind::ByteSwap { bytes, value } => self.form(&format!("byte-swap.{bytes}"), [&**value]),
             ExprKind::BitCount(value) => self.form("bit-count", [&**value]),
+            ExprKind::Hidden(value) => self.form("hidden", [&**value]),
             ExprKind::Compare { op, lhs, rhs } => self.form(comparison(*op), [&**lhs, rhs]),
             ExprKind::Not(value) => self.form("not", [&**value]),
             ExprKind::IsPresent(value) => self.form("present?", [&**value]),
