@@ -3,11 +3,13 @@
 
 mod body;
 mod definition;
+mod equivalent;
 
 use std::fmt::Write as _;
 
 use crate::choices::Choices;
 use definition::Definitions;
+pub(crate) use equivalent::equivalent;
 
 /// The program's name, and its entry's.
 pub(crate) const NAME: &str = "xdp_main";

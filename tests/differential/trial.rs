@@ -17,7 +17,7 @@ use eshkol_test_support::{Loaded, Runner, Simulated};
 
 use crate::choices::Random;
 use crate::inputs;
-use crate::program::{Level, NAME, Program};
+use crate::program::{Level, NAME, Program, equivalent};
 
 /// What became of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,7 +69,11 @@ pub(crate) fn ways(program: &Program) -> impl Iterator<Item = Way> + use<> {
 pub(crate) fn attempt(program: &Program, way: Way, seed: u64, in_kernel: bool) -> Verdict {
     let (level, optimisation) = way;
     let text = program.text(level);
-    match attempt_one(&text, optimisation, seed, in_kernel) {
+    let verdict = match attempt_one(&text, optimisation, seed, in_kernel) {
+        Verdict::Agreed if optimisation == Optimisation::None => attempt_equivalent(&text, seed),
+        verdict => verdict,
+    };
+    match verdict {
         Verdict::Failed(failure, what) => {
             let kernel = level.version();
             Verdict::Failed(failure, format!("for kernel {kernel}, {optimisation:?}: {what}\n{text}"))
@@ -93,6 +97,36 @@ fn attempt_one(text: &str, optimisation: Optimisation, seed: u64, in_kernel: boo
     match compare(&output, &sources, seed, in_kernel) {
         Ok(()) => Verdict::Agreed,
         Err((failure, what)) => Verdict::Failed(failure, what),
+    }
+}
+
+/// Whether the evaluator says the same of a program in other words. The checker may refuse those.
+fn attempt_equivalent(text: &str, seed: u64) -> Verdict {
+    let other = equivalent(text, seed);
+    let outcome = |text: &str| -> Result<Option<_>, String> {
+        let (compilation, _) = compiled(text, Optimisation::None)?;
+        let Some(output) = compilation.output else { return Ok(None) };
+        let mut world = World::new(&output.unit, Endianness::Little);
+        let mut random = Random::new(seed);
+        let mut outcomes = vec![];
+        for round in 0..4 {
+            let packet = inputs::packet(&mut random, round);
+            let input = Input { packet, context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() };
+            let outcome = evaluate::run(&output.unit, &output.unit.programs[0], Endianness::Little, &mut world, &input);
+            let outcome = outcome.map_err(|violation| violation.what)?;
+            if outcome.unspecified {
+                return Ok(None);
+            }
+            outcomes.push((outcome.verdict, outcome.packet));
+        }
+        Ok(Some((outcomes, world.maps, world.globals)))
+    };
+    match (outcome(text), outcome(&other)) {
+        (Ok(Some(one)), Ok(Some(two))) if one != two => {
+            Verdict::Failed(Failure::Differs, format!("in other words it is another:\n{other}\nThe program:"))
+        }
+        (_, Err(what)) => Verdict::Failed(Failure::Violation, format!("{what}, in other words:\n{other}")),
+        _ => Verdict::Agreed,
     }
 }
 
