@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use eshkol_core::diagnostic::Severity;
 use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
-use eshkol_core::{Compilation, Endianness, Options};
+use eshkol_core::{Both, Options};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
@@ -76,22 +76,19 @@ struct Invocation {
 /// The items of a unit, or its errors.
 fn unit(invocation: Invocation) -> TokenStream {
     let Invocation { mut sources, main, tokens, whole, mut files } = invocation;
-    let options = |endianness| Options { endianness, ..Options::default() };
-    let little = eshkol_core::compile(&mut sources, main, &mut files, options(Endianness::Little));
-    let Compilation { diagnostics, output: little } = little;
-    // Nothing that can be wrong with a program depends on the byte order: where the one succeeds so does the other.
-    let big = little.as_ref().and_then(|output| output.again(&sources, options(Endianness::Big)).output);
+    let compiled = eshkol_core::compile_for_both(&mut sources, main, &mut files, Options::default());
+    let Both { diagnostics, outputs } = compiled;
     let included = files.into_included();
     let tracked: TokenStream = included.iter().filter_map(|included| included.file.as_deref()).map(tracked).collect();
     let positions = Positions::new(main, tokens, whole, included);
     let messages = errors::messages(&diagnostics, &positions, &sources);
-    let items = match (&little, &big) {
-        (Some(little), Some(big)) => {
+    let items = match &outputs {
+        Some((little, big)) => {
             let input = bindings::Input { little, big, sources: &sources, positions: &positions };
             bindings::items(input)
         }
-        (None, _) if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) => TokenStream::new(),
-        _ => errors::error(Range::token(whole), "a fault in the compiler: there is no object, and no error either"),
+        None if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) => TokenStream::new(),
+        None => errors::error(Range::token(whole), "a fault in the compiler: there is no object, and no error either"),
     };
     quote!(#messages #items #tracked)
 }
