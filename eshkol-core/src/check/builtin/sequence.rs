@@ -66,6 +66,9 @@ fn call_with_values(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let (position, span) = (call.position, call.span);
     let [producer, consumer] = call.arguments();
     let produced = checker.apply_value(&producer, Vec::new(), Position::VALUE, span);
+    if matches!(produced, Value::Error(_)) {
+        return Value::Error(span);
+    }
     let parts = checker.parts_of(produced);
     checker.apply_value(&consumer, parts, position, span)
 }
