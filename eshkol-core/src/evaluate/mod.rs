@@ -1,4 +1,4 @@
-//! What a program *means*: a direct evaluator of the typed tree ([`typed`]), as simple as it can be.
+//! What a program *means*: a direct evaluator of the typed tree ([`crate::check::typed`]), as simple as it can be.
 //!
 //! It shares no code with lowering, optimisation or code generation, so that what they make of a program can be compared
 //! with what the tree says. It guarantees:

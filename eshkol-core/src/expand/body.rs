@@ -4,7 +4,9 @@
 //! become a plain `let`, so that later passes meet a `letrec` only for what is recursive.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
 
 use super::annotation::{Defined, Formals, is_colon};
 use super::environment::{Denotation, Identifier, Local};
@@ -42,7 +44,7 @@ struct Body<'d> {
 }
 
 /// What a body binds, and where.
-type Names = HashMap<Identifier, (VarId, Span)>;
+type Names = FxHashMap<Identifier, (VarId, Span)>;
 
 impl Expander<'_> {
     /// A body: definitions, then expressions, in a scope of its own.
@@ -83,7 +85,7 @@ impl Expander<'_> {
 
     /// Finds what a body defines, and binds it in the innermost scope.
     fn collect_body<'d>(&mut self, forms: &'d [Datum]) -> Body<'d> {
-        let mut names = Names::new();
+        let mut names = Names::default();
         let mut body = Body { definitions: Vec::new(), expressions: Vec::new(), failed: false };
         let mut signatures = Vec::new();
         let forms = self.without_stray_annotation(forms);
@@ -329,7 +331,7 @@ impl Expander<'_> {
 
     /// Binds in order what may see itself and what comes later, around a body.
     pub(super) fn recursive(&mut self, items: Vec<RecursiveItem>, body: Expr) -> Expr {
-        let mut position = HashMap::new();
+        let mut position = FxHashMap::default();
         for (index, item) in items.iter().enumerate() {
             for variable in item.variables.iter().chain(&item.rest) {
                 position.insert(*variable, index);

@@ -7,8 +7,9 @@
 //! Local scopes nest and are left in the order they were entered. A place is therefore known by its depth alone, and each
 //! identifier has a stack of bindings; a lookup costs the same in a scope of any depth.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::form::{ProgramId, StructProcedure, VarId};
 use super::prelude;
@@ -106,8 +107,8 @@ pub(super) struct Container {
     pub(super) program: Option<ProgramId>,
     /// Whether it is the prelude.
     pub(super) prelude: bool,
-    values: HashMap<Identifier, (Global, Span)>,
-    types: HashMap<Name, (DeclarationId, Span)>,
+    values: FxHashMap<Identifier, (Global, Span)>,
+    types: FxHashMap<Name, (DeclarationId, Span)>,
     /// `(: name type)`, until its definition is found.
     pub(super) signatures: Vec<(Identifier, Span, Datum)>,
 }
@@ -165,7 +166,7 @@ pub(super) struct Environment {
     containers: Arena<ContainerId, Container>,
     /// The record of alias n stands at n - 1.
     aliases: Vec<Alias>,
-    locals: HashMap<Identifier, Vec<(usize, Local)>>,
+    locals: FxHashMap<Identifier, Vec<(usize, Local)>>,
     scopes: Vec<Vec<Identifier>>,
     earlier: Vec<EarlierBindings>,
     /// The container whose text is being expanded.
@@ -181,7 +182,7 @@ impl Environment {
             builtins,
             containers,
             aliases: Vec::new(),
-            locals: HashMap::new(),
+            locals: FxHashMap::default(),
             scopes: Vec::new(),
             earlier: Vec::new(),
             container,
@@ -400,6 +401,13 @@ impl Environment {
 
 impl Container {
     fn new(parent: Option<ContainerId>, program: Option<ProgramId>, prelude: bool) -> Self {
-        Self { parent, program, prelude, values: HashMap::new(), types: HashMap::new(), signatures: Vec::new() }
+        Self {
+            parent,
+            program,
+            prelude,
+            values: FxHashMap::default(),
+            types: FxHashMap::default(),
+            signatures: Vec::new(),
+        }
     }
 }

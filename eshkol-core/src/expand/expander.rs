@@ -1,8 +1,10 @@
 //! The state of one expansion, and what every part of it uses: reports, variables, references, macro uses.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::IncludeLoader;
 use super::declaration::Declaration;
@@ -74,7 +76,7 @@ pub(super) struct Expander<'a> {
     pub(super) missing: Vec<Name>,
     /// Whether something imported is not available, so that any unknown name may be its.
     pub(super) import_missing: bool,
-    pub(super) suggestions: HashMap<Name, Option<Name>>,
+    pub(super) suggestions: FxHashMap<Name, Option<Name>>,
 }
 
 impl<'a> Expander<'a> {
@@ -100,7 +102,7 @@ impl<'a> Expander<'a> {
             uses: Vec::new(),
             missing: Vec::new(),
             import_missing: false,
-            suggestions: HashMap::new(),
+            suggestions: FxHashMap::default(),
         }
     }
 

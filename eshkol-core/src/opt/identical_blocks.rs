@@ -9,7 +9,7 @@
 //! What the verifier sees: the same instructions on every path, and ways that meet earlier, where it can stop following one
 //! that it has seen from the other.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::arena::Id as _;
 use crate::ir::{Block, Cfg, Condition, Function, Op, Terminator, Value, ValueType, Width};
@@ -19,7 +19,7 @@ pub(super) fn run(function: &mut Function) -> bool {
     let cfg = Cfg::new(function);
     let local = locally_used(function, &cfg);
     // Looked up, never iterated over.
-    let mut seen: HashMap<Shape, Block> = HashMap::new();
+    let mut seen: FxHashMap<Shape, Block> = FxHashMap::default();
     let mut kept: Vec<(Block, Block)> = Vec::new();
     for block in cfg.reverse_post_order() {
         if let Some(shape) = shape(function, *block, &local) {

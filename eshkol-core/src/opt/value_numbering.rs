@@ -7,7 +7,7 @@
 //!
 //! What the verifier sees: fewer values, so that what it learns from a test of one holds for all that are equal to it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::effects::changes_context;
 use crate::arena::Arena;
@@ -19,7 +19,7 @@ pub(super) fn run(function: &mut Function) -> bool {
     let dominators = Dominators::new(function, &cfg);
     let versions = context_versions(function, &cfg);
     // Looked up, never iterated over.
-    let mut made: HashMap<(Op, ValueType, Option<Version>), (Value, Block)> = HashMap::new();
+    let mut made: FxHashMap<(Op, ValueType, Option<Version>), (Value, Block)> = FxHashMap::default();
     let mut replaced = Substitution::new();
     let mut changed = false;
     for block in dominators.preorder() {
