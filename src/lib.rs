@@ -38,6 +38,7 @@
 //! each map and each program; maps take and give Rust types.
 #![warn(missing_docs)]
 
+pub use eshkol_runtime::*;
 /// Compiles Scheme to eBPF and stands for what Rust sees of it: a struct that loads the unit, the unit's own structs and enums.
 ///
 /// The text between the delimiters is one *unit*: a `define-ebpf-program`, or several in a `define-ebpf-object`, loaded together
@@ -62,10 +63,21 @@
 /// rustc splits the text into tokens before the macro sees it. The macro takes the text itself, so every name is read as it is
 /// written, but a few spellings stop rustc: an apostrophe in a `;` comment (`// comments` are always safe), `'(…)` (write
 /// `(quote …)`), a backquote, `#\a`, an unmatched quote or delimiter. [`eshkol_file!`] has no such limits.
-pub use eshkol_macros::eshkol;
+pub use for_target::eshkol;
 /// The same as [`eshkol!`] for a file, named relative to the crate's `Cargo.toml`: `eshkol_file!("src/xdp.esh");`
 ///
 /// All of Scheme's syntax can be used. The crate is built again when the file, or one it includes, changes; errors show the
 /// place in the file.
-pub use eshkol_macros::eshkol_file;
-pub use eshkol_runtime::*;
+pub use for_target::eshkol_file;
+
+/// The macros for the machine that this is built for, which may have another byte order than the one it is built on.
+#[cfg(target_endian = "little")]
+mod for_target {
+    pub use eshkol_macros::{eshkol, eshkol_file};
+}
+
+/// As above.
+#[cfg(target_endian = "big")]
+mod for_target {
+    pub use eshkol_macros::{eshkol_big_endian as eshkol, eshkol_file_big_endian as eshkol_file};
+}

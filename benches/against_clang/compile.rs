@@ -10,14 +10,6 @@ use eshkol_core::{Compilation, Options};
 
 use crate::programs::{Code, Isa, Program};
 
-/// How long the compiler takes.
-pub(crate) struct Time {
-    /// For one byte order, from the text to the object.
-    pub(crate) once: Runs,
-    /// For both, as the macro needs them.
-    pub(crate) both: Runs,
-}
-
 /// How long a run took.
 pub(crate) struct Runs {
     /// By the clock: the median.
@@ -51,18 +43,12 @@ pub(crate) fn code(program: &Program, isa: Isa) -> Result<Code, String> {
     Code::of(&object(program, isa)?)
 }
 
-/// Measures many runs.
-pub(crate) fn time(program: &Program) -> Time {
-    let options = Options::default();
-    let once = || {
+/// Measures how long the compiler takes, from the text to the object, as the macro does it.
+pub(crate) fn time(program: &Program) -> Runs {
+    measure(|| {
         let (mut sources, source) = sources(program, Isa::V3);
-        std::hint::black_box(eshkol_core::compile(&mut sources, source, &mut files(), options));
-    };
-    let both = || {
-        let (mut sources, source) = sources(program, Isa::V3);
-        std::hint::black_box(eshkol_core::compile_for_both(&mut sources, source, &mut files(), options));
-    };
-    Time { once: measure(once), both: measure(both) }
+        std::hint::black_box(eshkol_core::compile(&mut sources, source, &mut files(), Options::default()));
+    })
 }
 
 /// Runs something until some time is over.

@@ -15,7 +15,7 @@ pub(crate) fn print() -> Result<(), String> {
     for size in SIZES {
         let program = Program { name: format!("{size} counters"), text: text(size), c: PathBuf::new() };
         let instructions = compile::code(&program, Isa::V3)?.instructions;
-        let time = compile::time(&program).once;
+        let time = compile::time(&program);
         let on_cpu = time.processor.unwrap_or(time.clock).as_secs_f64() * 1e3;
         println!(
             "{instructions:>12} {:>8.1} {on_cpu:>8.1} {:>20.1}",

@@ -11,7 +11,7 @@ use crate::programs::{self, Code, Isa, Program};
 /// A column: what it is called, how wide it is, and whether it is a ratio, whose mean is at the foot.
 struct Column(&'static str, usize, bool);
 
-const COLUMNS: [Column; 20] = [
+const COLUMNS: [Column; 19] = [
     Column("v3", 4, false),
     Column("clang", 5, false),
     Column("", 4, true),
@@ -31,7 +31,6 @@ const COLUMNS: [Column; 20] = [
     Column("clang", 5, false),
     Column("ms", 6, false),
     Column("on cpu", 6, false),
-    Column("macro", 6, false),
 ];
 
 /// A field of a row.
@@ -57,7 +56,7 @@ impl Field {
 /// Prints the rows of the programs with `wanted` in their names, and the means of the ratios.
 ///
 /// `v3`, `v4`: instructions, slots of 8 bytes. `jited`: bytes of machine code. `verified`: instructions that the verifier went through.
-/// `ns`: for a run. `ms`: from the text to the object, by the clock and on the processor; `macro`: by the clock, for both byte orders at once.
+/// `ns`: for a run. `ms`: from the text to the object, by the clock and on the processor.
 pub(crate) fn print(reference: &Reference, with_kernel: bool, wanted: &str) -> Result<(), String> {
     print!("{:22}", "program");
     for Column(name, width, _) in &COLUMNS {
@@ -104,9 +103,8 @@ fn row(reference: &Reference, with_kernel: bool, program: &Program) -> Result<Ve
     fields.extend(if with_kernel { in_kernel(program)? } else { (0..9).map(|_| Field::nothing()).collect() });
     fields.extend(stacks);
     let time = compile::time(program);
-    fields.push(Field::milliseconds(Some(time.once.clock)));
-    fields.push(Field::milliseconds(time.once.processor));
-    fields.push(Field::milliseconds(Some(time.both.clock)));
+    fields.push(Field::milliseconds(Some(time.clock)));
+    fields.push(Field::milliseconds(time.processor));
     Ok(fields)
 }
 

@@ -3,7 +3,7 @@
 use crate::bindings;
 use crate::bpf;
 use crate::check::{self, typed};
-use crate::deep_stack::{at_once, with_deep_stack};
+use crate::deep_stack::with_deep_stack;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
 use crate::expand::{self, IncludeLoader};
 use crate::kernel::map_flag;
@@ -96,47 +96,6 @@ pub fn compile(
             .and_then(|unit| generate(unit, sources, options, &mut diagnostics))
             .filter(|output| output.reads_back(sources, options, &mut diagnostics));
         Compilation { diagnostics: diagnostics.into_sorted(), output }
-    })
-}
-
-/// A unit compiled for machines of both byte orders.
-#[derive(Debug)]
-pub struct Both {
-    /// Errors and warnings, by place. None depends on the byte order.
-    pub diagnostics: Vec<Diagnostic>,
-    /// The result for little-endian machines, and that for big-endian ones; `None` where there is an error.
-    pub outputs: Option<(Output, Output)>,
-}
-
-/// Compiles one unit for machines of both byte orders, at once. The order in `options` is not looked at.
-///
-/// One object alone is read back: `aya_obj` reads its own machine's byte order only, and would be given what it has read.
-pub fn compile_for_both(
-    sources: &mut Sources,
-    source: SourceId,
-    includes: &mut dyn IncludeLoader,
-    options: Options,
-) -> Both {
-    with_deep_stack(|| {
-        let mut diagnostics = Diagnostics::new();
-        let unit = check_into(sources, source, includes, &mut diagnostics);
-        let sources: &Sources = sources;
-        let outputs = unit.and_then(|unit| {
-            let order = |endianness| Options { endianness, ..options };
-            let one = |endianness, diagnostics: &mut Diagnostics| {
-                generate(unit.clone(), sources, order(endianness), diagnostics)
-            };
-            let (little, big) = at_once(
-                || {
-                    one(Endianness::Little, &mut diagnostics)
-                        .filter(|output| output.reads_back(sources, order(Endianness::Little), &mut diagnostics))
-                },
-                // What is wrong with it is wrong with the other.
-                || one(Endianness::Big, &mut Diagnostics::new()),
-            );
-            little.zip(big)
-        });
-        Both { diagnostics: diagnostics.into_sorted(), outputs }
     })
 }
 

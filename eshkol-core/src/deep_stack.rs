@@ -12,25 +12,12 @@ const BYTES: usize = 512 << 20;
 /// Does `work` on a stack that is large enough for every stage of the compiler, and for printing and dropping what they make.
 pub fn with_deep_stack<T: Send>(mut work: impl FnMut() -> T + Send) -> T {
     let done = thread::scope(|scope| {
-        let running = deep_thread().spawn_scoped(scope, &mut work)?;
+        let thread = thread::Builder::new().name("eshkol".to_owned()).stack_size(BYTES);
+        let running = thread.spawn_scoped(scope, &mut work)?;
         Ok::<T, std::io::Error>(running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     // Where there are no threads, as in WebAssembly, the caller's stack has to do.
     done.unwrap_or_else(|_| work())
-}
-
-/// Does two things at once: the first on the caller's stack, the second on a deep one of its own.
-pub(crate) fn at_once<A, B: Send>(mut first: impl FnMut() -> A, mut second: impl FnMut() -> B + Send) -> (A, B) {
-    let done = thread::scope(|scope| {
-        let running = deep_thread().spawn_scoped(scope, &mut second)?;
-        let first = first();
-        Ok::<_, std::io::Error>((first, running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
-    });
-    done.unwrap_or_else(|_| (first(), second()))
-}
-
-fn deep_thread() -> thread::Builder {
-    thread::Builder::new().name("eshkol".to_owned()).stack_size(BYTES)
 }
 
 #[cfg(test)]

@@ -52,4 +52,4 @@ pub mod opt;
 pub mod source;
 pub mod syntax;
 
-pub use compile::{Both, Compilation, Endianness, Optimisation, Options, Output, compile, compile_for_both};
+pub use compile::{Compilation, Endianness, Optimisation, Options, Output, compile};

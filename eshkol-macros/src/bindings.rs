@@ -13,9 +13,9 @@ mod structs;
 mod types;
 mod unit;
 
-use eshkol_core::Output;
 use eshkol_core::check::typed;
 use eshkol_core::source::Sources;
+use eshkol_core::{Endianness, Output};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -24,10 +24,10 @@ use crate::positions::Positions;
 /// What bindings are made from.
 #[derive(Copy, Clone)]
 pub(crate) struct Input<'a> {
-    /// The unit, compiled for little-endian machines.
-    pub(crate) little: &'a Output,
-    /// The same unit, compiled for big-endian machines.
-    pub(crate) big: &'a Output,
+    /// The compiled unit.
+    pub(crate) output: &'a Output,
+    /// The byte order of the machines that it is compiled for.
+    pub(crate) endianness: Endianness,
     /// The texts.
     pub(crate) sources: &'a Sources,
     /// Where their tokens are.
@@ -35,9 +35,9 @@ pub(crate) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// The unit; it does not depend on the byte order.
+    /// The checked unit.
     fn unit(self) -> &'a typed::Unit {
-        &self.little.unit
+        &self.output.unit
     }
 }
 

@@ -1,6 +1,6 @@
 //! The compiled unit as plain data: the object, and what the runtime needs to know of it.
 
-use eshkol_core::Output;
+use eshkol_core::Endianness;
 use eshkol_core::bindings::symbol;
 use eshkol_core::bpf::Code;
 use eshkol_core::check::typed::{Global, GlobalId, Map, Program};
@@ -11,10 +11,17 @@ use quote::quote;
 
 use super::Input;
 
-/// `spec()` of the unit's struct. What depends on the byte order is there for both, and rustc picks.
+/// `spec()` of the unit's struct.
 pub(super) fn spec(input: Input<'_>) -> TokenStream {
     let unit = input.unit();
-    let (little, big) = (code(input, input.little), code(input, input.big));
+    let code = code(input);
+    let order = match input.endianness {
+        Endianness::Little => "little",
+        Endianness::Big => "big",
+    };
+    let elsewhere = format!(
+        "this was compiled for {order}-endian machines: take the macros from the crate `eshkol`, which knows the target"
+    );
     let name = &*unit.name;
     let (major, minor) = (unit.min_kernel.major, unit.min_kernel.minor);
     let maps = unit.maps.values().map(|map| map_spec(input, map));
@@ -23,10 +30,9 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
     quote! {
         /// The compiled unit as data. Its `object` is an ELF file that any loader takes.
         pub fn spec() -> &'static ::eshkol::spec::UnitSpec {
-            #[cfg(target_endian = "little")]
-            mod code { #little }
-            #[cfg(target_endian = "big")]
-            mod code { #big }
+            #[cfg(not(target_endian = #order))]
+            ::core::compile_error!(#elsewhere);
+            mod code { #code }
             static SPEC: ::eshkol::spec::UnitSpec = ::eshkol::spec::UnitSpec {
                 name: #name,
                 object: &code::OBJECT.0,
@@ -41,7 +47,8 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
 }
 
 /// The object, and for each program the source of its instructions.
-fn code(input: Input<'_>, output: &Output) -> TokenStream {
+fn code(input: Input<'_>) -> TokenStream {
+    let output = input.output;
     let (length, object) = (output.object.len(), Literal::byte_string(&output.object));
     let lines = output.unit.programs.iter().zip(&output.programs).map(|(program, code)| {
         let lines = lines(input, program, code);
@@ -104,7 +111,7 @@ fn lines(input: Input<'_>, program: &Program, code: &Code) -> Vec<TokenStream> {
 
 fn global_spec(input: Input<'_>, id: GlobalId, global: &Global) -> TokenStream {
     let (name, symbol, size) = (&*global.name, symbol(&global.name), input.unit().types.size(&global.ty));
-    let (section, _) = *input.little.module.globals.places.at(id);
+    let (section, _) = *input.output.module.globals.places.at(id);
     let section = section_name(input.unit(), section);
     quote! {
         ::eshkol::spec::GlobalSpec {

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use eshkol_core::Output;
 use eshkol_core::arena::{Arena, Id as _};
 use eshkol_core::bpf::{Code, LineEntry};
 use eshkol_core::check::typed::{
@@ -11,6 +10,7 @@ use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::{KernelVersion, MapKind, ProgramType};
 use eshkol_core::lower::{GlobalLayout, Module};
 use eshkol_core::source::{SourceId, Sources, Span as SourceSpan};
+use eshkol_core::{Endianness, Output};
 use proc_macro2::{Span, TokenStream, TokenTree};
 
 use super::{Input, items};
@@ -180,8 +180,8 @@ fn generated() -> TokenStream {
     // The text is lexed behind a space in place of the brace.
     let text = source_text::text(Some((&format!("{{{TEXT}}}"), begin)), format!(" {TEXT}").parse().unwrap());
     let positions = Positions::new(main, Some(text.tokens), Span::call_site(), Vec::new());
-    let (little, big) = (output(&names, b"little"), output(&names, b"big"));
-    items(Input { little: &little, big: &big, sources: &sources, positions: &positions })
+    let output = output(&names, b"code");
+    items(Input { output: &output, endianness: Endianness::Little, sources: &sources, positions: &positions })
 }
 
 #[test]
