@@ -1,6 +1,9 @@
 //! Programs that trace, and ring buffers.
 
+use std::time::Duration;
+
 use eshkol::{Error, eshkol};
+use eshkol_test_support::{Privilege, require_root, trace_fs};
 
 eshkol! {
     (define-ebpf-object traces
@@ -78,7 +81,7 @@ fn what_finds_no_room_is_counted() {
     assert_eq!(unit.files.drain(|_| count += 1).unwrap(), usize::try_from(there).unwrap());
     assert_eq!(count, there);
     unit.opening.test_run(&record(257, [0; 6])).unwrap();
-    assert!(unit.files.next_timeout(std::time::Duration::ZERO).unwrap().is_some());
+    assert!(unit.files.next_timeout(Duration::ZERO).unwrap().is_some());
 }
 
 #[test]
@@ -105,4 +108,27 @@ fn the_size_of_a_buffer_can_be_set() {
         unit.opening.test_run(&record(257, [0; 6])).unwrap();
     }
     assert_eq!(unit.files.lost().unwrap(), 0);
+}
+
+#[test]
+fn the_kernel_runs_the_same() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let unit = Traces::load().unwrap();
+    let links = unit.attach_all().unwrap();
+    drop(std::fs::File::open("/dev/null").unwrap());
+    // Sleeping switches to another task.
+    std::thread::sleep(Duration::from_millis(20));
+    drop(links);
+    let (mut opened, mut closed) = (0, 0);
+    unit.files
+        .drain(|event| match event {
+            FilesEvent::Opened(event) => opened += usize::from(i64::from(event.call) == libc::SYS_openat),
+            FilesEvent::Closed(event) => closed += usize::from(event.result == 0),
+        })
+        .unwrap();
+    assert!(opened > 0 && closed > 0, "{opened} opened, {closed} closed");
+    // What is sent is the address of the task that ran before.
+    let switched = unit.switches.try_next().unwrap().expect("no switch was seen");
+    assert_ne!(switched.previous, 0);
 }
