@@ -235,8 +235,8 @@ impl fmt::Display for Error {
             }
             Self::NoAttachPoint { program } => write!(
                 f,
-                "cannot attach program `{program}` where its source says: it says nothing. Add `(attach-point \"eth0\")` to it, or name the \
-                 interface with `attach`"
+                "cannot attach program `{program}` where its source says: it says nothing. Add an `(attach-point \"…\")` to it, or name the \
+                 place in Rust"
             ),
             Self::MapFull { map, max_entries } => write!(
                 f,

@@ -28,52 +28,49 @@ pub trait FromProgram: Sized {
 #[derive(Debug)]
 pub struct Program(Handle);
 
-impl FromProgram for Program {
-    fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self> {
-        Handle::new(program, spec).map(Self)
-    }
-}
-
-impl Program {
-    fn handle(&self) -> &Handle {
-        &self.0
-    }
-}
-
-/// What every handle can do.
+/// What every handle can do: a tuple struct around a [`Handle`].
 macro_rules! common_to_programs {
     ($name:ident) => {
         impl $name {
             /// Its name in the source.
             pub fn name(&self) -> &str {
-                self.handle().spec.name
+                self.0.spec.name
             }
 
             /// The kernel's number of it, as `bpftool prog` shows; 0 in the simulator.
             pub fn id(&self) -> u32 {
-                self.handle().info().id
+                self.0.info().id
             }
 
             /// How many instructions it has: in the kernel, after the verifier's rewriting.
             pub fn instructions(&self) -> u32 {
-                self.handle().info().xlated_len / 8
+                self.0.info().xlated_len / 8
             }
 
             /// How many bytes of machine code the kernel made of it; 0 where it interprets, and in the simulator.
             pub fn machine_code_size(&self) -> u32 {
-                self.handle().info().jited_len
+                self.0.info().jited_len
             }
 
             /// How many instructions the verifier walked through, each as often as it came by. 0 before Linux 5.16, and in the
             /// simulator.
             pub fn verified_instructions(&self) -> u32 {
-                self.handle().info().verified_instructions
+                self.0.info().verified_instructions
+            }
+        }
+
+        impl $crate::program::FromProgram for $name {
+            fn from_program(
+                program: $crate::program::Opened,
+                spec: &'static $crate::spec::ProgramSpec,
+            ) -> $crate::error::Result<Self> {
+                $crate::program::Handle::new(program, spec).map(Self)
             }
         }
 
         impl std::os::fd::AsFd for $name {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                self.handle().as_fd()
+                self.0.as_fd()
             }
         }
     };

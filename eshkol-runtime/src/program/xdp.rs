@@ -5,14 +5,13 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{FromProgram, Handle, Opened, common_to_programs};
+use super::{Handle, common_to_programs};
 use crate::error::{Error, Need, Result};
 use crate::interface::Interface;
 use crate::kernel_version::KernelVersion;
 use crate::link::{Link, XdpLink};
 #[cfg(feature = "sim")]
 use crate::sim::Machine;
-use crate::spec::ProgramSpec;
 use crate::sys;
 
 /// A loaded `:xdp` program.
@@ -190,10 +189,6 @@ impl XdpProgram {
     pub(crate) fn in_kernel(&self, action: impl FnOnce() -> String) -> Result<BorrowedFd<'_>> {
         self.0.in_kernel(action)
     }
-
-    fn handle(&self) -> &Handle {
-        &self.0
-    }
 }
 
 /// A test run in the simulator: each run gets the packet as the one before has left it, as in the kernel.
@@ -212,12 +207,6 @@ fn simulate(machine: &Machine, program: &str, packet: &[u8], repeat: u32) -> Res
     }
     run.duration /= repeat;
     Ok(run)
-}
-
-impl FromProgram for XdpProgram {
-    fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self> {
-        Handle::new(program, spec).map(Self)
-    }
 }
 
 common_to_programs!(XdpProgram);

@@ -1,0 +1,51 @@
+//! Programs at raw tracepoints.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use super::tracefs::{events, names};
+use super::{Handle, attached_at_points};
+use crate::error::{Error, Need, Result, suggestions};
+use crate::sys;
+
+/// A loaded `:raw-tracepoint` program.
+#[derive(Debug)]
+pub struct RawTracepointProgram(Handle);
+
+attached_at_points! {
+    RawTracepointProgram,
+    /// Attaches it to a tracepoint, by its name without category, whatever the source says.
+}
+
+impl RawTracepointProgram {
+    fn open(&self, tracepoint: &str) -> Result<OwnedFd> {
+        let action = || format!("attach program `{}` to raw tracepoint `{tracepoint}`", self.name());
+        let program = self.0.in_kernel(action)?;
+        // The kernel knows them by name alone; with the category they are as good.
+        let name = tracepoint.rsplit_once(':').map_or(tracepoint, |(_, name)| name);
+        let name = CString::new(name)
+            .map_err(|error| Error::with_advice(action(), "No name has a NUL in it", error.into()))?;
+        sys::raw_tracepoint_open(program, &name).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOENT) => {
+                let advice = match events(action) {
+                    Ok(root) => {
+                        let root = root.join("events");
+                        let known: Vec<_> =
+                            names(&root).iter().flat_map(|category| names(&root.join(category))).collect();
+                        suggestions("tracepoint of this name", tracepoint, &known, "")
+                    }
+                    Err(_) => "This kernel has no tracepoint of this name".to_owned(),
+                };
+                Error::with_advice(action(), advice, error)
+            }
+            _ => Error::system(action(), Need::Tracing, error),
+        })
+    }
+
+    /// Runs it in the simulator on the arguments of a tracepoint: the result.
+    #[cfg(feature = "sim")]
+    pub fn test_run(&self, arguments: &[u64]) -> Result<u32> {
+        let record: Vec<u8> = arguments.iter().flat_map(|argument| argument.to_ne_bytes()).collect();
+        super::simulate(&self.0, &record)
+    }
+}
