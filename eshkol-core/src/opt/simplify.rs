@@ -78,6 +78,7 @@ struct Simplifier<'a> {
     function: &'a mut Function,
     endianness: Endianness,
     ranges: VerifierRanges,
+    /// How often each value is used at most.
     uses: Vec<u32>,
     replaced: Substitution,
     /// The instructions of the current block so far.
@@ -113,6 +114,7 @@ impl Simplifier<'_> {
         for _ in 0..STEPS {
             match self.simpler(&op, result) {
                 Some(Simpler::Op(simpler)) => {
+                    simpler.for_each_operand(|value| self.count_use(value));
                     op = simpler;
                     self.changed = true;
                 }
@@ -171,6 +173,13 @@ impl Simplifier<'_> {
         Some(Simpler::Op(op))
     }
 
+    /// Takes note of one more use. What something simpler no longer uses still counts, until the next run.
+    fn count_use(&mut self, value: Value) {
+        if let Some(count) = self.uses.get_mut(value.index()) {
+            *count += 1;
+        }
+    }
+
     fn replace(&mut self, value: Value, by: Value) {
         let count = self.uses.get(value.index()).copied().unwrap_or(0);
         if let Some(uses) = self.uses.get_mut(by.index()) {
@@ -182,6 +191,7 @@ impl Simplifier<'_> {
 
     /// A new number, made before the current instruction.
     fn make(&mut self, op: Op) -> Value {
+        op.for_each_operand(|value| self.count_use(value));
         let inst = self.function.insts.next_id();
         let value = self.function.values.push(ValueData { ty: ValueType::Int, def: ValueDef::Inst(inst) });
         self.function.insts.push(InstData { op, result: Some(value), span: self.span });

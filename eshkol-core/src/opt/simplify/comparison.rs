@@ -30,6 +30,8 @@ impl Simplifier<'_> {
             for _ in 0..super::STEPS {
                 match self.comparison(comparison) {
                     Some(simpler) => {
+                        self.count_use(simpler.lhs);
+                        self.count_use(simpler.rhs);
                         comparison = simpler;
                         self.changed = true;
                     }

@@ -398,6 +398,29 @@ fn parts_of_words() {
 }
 
 #[test]
+fn loads_of_what_is_needed_elsewhere() {
+    let narrowed = |function: &mut Function| run(function, Endianness::Little) | dead_code::run(function);
+    // The mask is put on the load itself, which then has two uses.
+    gives(
+        narrowed,
+        "b0(v0: packet, v1: map-value):
+           v2 = load.8 v0 + 0
+           v3 = zext32 v2
+           store.8 v1 + 0, v3
+           v4 = const 63
+           v5 = and v3, v4
+           return v5",
+        "b0(v0: packet, v1: map-value):
+           v2 = load.8 v0 + 0
+           v3 = zext32 v2
+           store.8 v1 + 0, v3
+           v6 = const 63
+           v5 = and v2, v6
+           return v5",
+    );
+}
+
+#[test]
 fn nothing_else_changes() {
     differential_on(0..300, run);
     differential_on(300..500, |function, endianness| {
