@@ -11,12 +11,16 @@
 //!
 //! What the verifier sees: it keeps the constants that were added to a pointer beside the pointer, and adds the offset of an access to
 //! them before it looks whether that is within what was checked (`check_mem_access`, `find_good_pkt_pointers` in `kernel/bpf/verifier.c`).
-//! So the same bytes are proven from either base. Only pointers to packets are stepped, of which all this is true on every kernel.
+//! So the same bytes are proven from either base. Only pointers to packets are stepped, of which all this is true on every kernel. Where
+//! a pointer was found to be past the end, nothing may be reached from it any more (since Linux 5.11, `mark_pkt_end`): what the pointer
+//! before it is needed for there keeps that one.
+
+use std::collections::BTreeSet;
 
 use crate::arena::Id as _;
 use crate::ir::{
-    ArithmeticOp, Block, Cfg, Dominators, Function, Inst, InstData, Op, Terminator, Value, ValueData, ValueDef,
-    ValueType, Width,
+    ArithmeticOp, Block, Cfg, Condition, Dominators, Function, Inst, InstData, Op, Terminator, Value, ValueData,
+    ValueDef, ValueType, Width,
 };
 
 /// Steps pointers. Whether there were any.
@@ -161,13 +165,38 @@ impl<'a> Stepper<'a> {
         if !is_compared || behind.is_empty() || !self.can_leave(base, inst, at) {
             return false;
         }
-        if !behind.iter().all(|used| self.can_change(*used, base, back, DEPTH)) {
+        let past = self.past_the_end(sum, at.block);
+        let can_change = |used: &Use| !past.contains(&used.at.block) && self.can_change(*used, base, back, DEPTH);
+        if !behind.iter().all(can_change) {
             return false;
         }
         for used in behind {
             self.change(used, base, sum, back);
         }
         true
+    }
+
+    /// The blocks that are reached where a pointer is past the end, without coming to where it is made again.
+    fn past_the_end(&self, pointer: Value, home: Block) -> BTreeSet<Block> {
+        let mut open = Vec::new();
+        for used in self.uses(pointer).iter().filter(|used| used.inst.is_none()) {
+            if let Terminator::Branch { condition, lhs, then, otherwise, .. } =
+                &self.function.blocks.at(used.at.block).terminator
+            {
+                let (above, below) = match condition {
+                    Condition::Above | Condition::AboveEqual => (then.block, otherwise.block),
+                    _ => (otherwise.block, then.block),
+                };
+                open.push(if *lhs == pointer { above } else { below });
+            }
+        }
+        let mut reached = BTreeSet::new();
+        while let Some(block) = open.pop() {
+            if block != home && reached.insert(block) {
+                open.extend(self.successors(block));
+            }
+        }
+        reached
     }
 
     fn is_compared(&self, block: Block, value: Value) -> bool {
@@ -450,6 +479,38 @@ mod tests {
              b9:
                return v0";
         gives(run, text, text);
+    }
+
+    #[test]
+    fn a_pointer_that_is_needed_where_the_sum_is_past_the_end() {
+        for branch in ["above v5, v2 -> b2, b3", "below-equal v5, v2 -> b3, b2", "below v2, v5 -> b2, b3"] {
+            let text = format!(
+                "b0(v0, v1: packet, v2: packet-end):
+                   v3 = const 14
+                   v4: packet = add v1, v3
+                   branch above v4, v2 -> b9, b1
+                 b1:
+                   v6 = const 34
+                   v5: packet = add v1, v6
+                   branch {branch}
+                 b2:
+                   v7 = load.2 v1 + 12
+                   return v7
+                 b3:
+                   v8 = load.2 v1 + 22
+                   return v8
+                 b9:
+                   return v0"
+            );
+            // The first sum is stepped from: it is not past the end where the second one is.
+            let after = text
+                .replace("v3 = const 14", "v9 = const 20\n v3 = const 14")
+                .replace("                   v6 = const 34\n", "")
+                .replace("add v1, v6", "add v4, v9")
+                .replace("v1 + 12", "v4 - 2")
+                .replace("v1 + 22", "v4 + 8");
+            gives(step, &text, &after);
+        }
     }
 
     #[test]
