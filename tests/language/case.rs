@@ -13,6 +13,7 @@
 //! | `;; verdict: xdp-drop` | what the program decides in this run |
 //! | `;; leaves: eth / …` | the packet as the program leaves it |
 //! | `;; map MAP KEY = VALUE` | the bytes of a map after this run, or `absent` |
+//! | `;; events MAP = VALUE, VALUE` | the bytes of each event that this run sent through a ring buffer, in order; nothing where there are none |
 //!
 //! What a run is given stands before what it gives; the next `packet` or `given` begins another run.
 //!
@@ -76,6 +77,8 @@ pub(crate) struct Run {
     pub(crate) verdict: Option<String>,
     pub(crate) leaves: Option<String>,
     pub(crate) maps: Vec<Entry>,
+    /// Of ring buffers: what each was sent.
+    pub(crate) events: Vec<(String, Vec<Vec<u8>>)>,
 }
 
 impl fmt::Display for Message {
@@ -240,7 +243,8 @@ fn parse(name: String, text: String) -> Case {
 impl Run {
     /// Whether it is said what it gives.
     fn is_expected(&self) -> bool {
-        self.returns.is_some() || self.verdict.is_some() || self.leaves.is_some() || !self.maps.is_empty()
+        let more = !self.maps.is_empty() || !self.events.is_empty();
+        self.returns.is_some() || self.verdict.is_some() || self.leaves.is_some() || more
     }
 }
 
@@ -262,6 +266,10 @@ impl Case {
             self.fill.push(entry_of(entry));
         } else if let Some(entry) = comment.strip_prefix("map ") {
             self.run().maps.push(entry_of(entry));
+        } else if let Some(events) = comment.strip_prefix("events ") {
+            let (map, events) = events.split_once('=').expect("MAP = VALUE, …");
+            let events = events.split(',').map(bytes).filter(|event| !event.is_empty()).collect();
+            self.run().events.push((map.trim().to_owned(), events));
         }
         let Some((key, value)) = comment.split_once(": ") else { return };
         let value = value.trim();

@@ -174,6 +174,12 @@ fn check_run(case: &Case, runner: &dyn Runner, run: &Run) -> Result<Outcome, Str
             ));
         }
     }
+    for (map, expected) in &run.events {
+        let given = runner.events(map)?;
+        if given != *expected {
+            return Err(format!("`{map}` was sent {given:02x?}, and not {expected:02x?}"));
+        }
+    }
     Ok(outcome)
 }
 

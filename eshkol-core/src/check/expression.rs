@@ -120,6 +120,10 @@ impl Checker<'_> {
                 let cursor = self.value(cursor);
                 self.parse_defined_header(*definition, cursor, span)
             }
+            ExprKind::Reserve(buffer, event) => {
+                let buffer = self.value(buffer);
+                self.reserve(&buffer, event, span)
+            }
             ExprKind::Unspecified => Value::unspecified(span),
             ExprKind::Error => Value::Error(span),
         }

@@ -25,6 +25,7 @@ mod or;
 mod parts;
 mod print;
 mod range;
+mod reservations;
 mod test;
 mod two_numbers;
 pub mod type_syntax;
@@ -73,6 +74,9 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         maps.at_mut(id).events = events;
     }
     let functions = functions::keep_called(&mut programs, functions.arena);
+    for function in programs.iter().map(|program| &program.entry).chain(functions.values()) {
+        reservations::check(function, &maps, diagnostics);
+    }
     for program in &programs {
         effort::check(program, &functions, declarations.min_kernel, diagnostics);
     }

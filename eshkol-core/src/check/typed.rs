@@ -279,8 +279,8 @@ pub enum Region {
     Packet,
     /// A global of the unit (the object's data sections).
     Global,
-    /// A ring buffer record.
-    RingBuffer,
+    /// A record of this ring buffer.
+    RingBuffer(MapId),
     /// Any of these: the value of an `If` whose branches refer to different regions. Treat it as all of them at once
     /// (aligned accesses, aliases everything).
     Any,

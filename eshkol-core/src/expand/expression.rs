@@ -194,6 +194,13 @@ impl Expander<'_> {
                 _ => Err(Refusal::malformed(datum.span, "`sizeof` wants one type")),
             },
             Special::ParseHeader => self.parse_header(datum, arguments),
+            Special::Reserve => match arguments {
+                [buffer, event] => {
+                    let event = self.type_syntax(event);
+                    Ok(ExprKind::Reserve(self.boxed(buffer), event))
+                }
+                _ => Err(Refusal::malformed(datum.span, "`ringbuf-reserve` wants a ring buffer and a struct")),
+            },
             Special::SyntaxRules => {
                 self.error(
                     codes::SYNTAX_AS_VALUE,

@@ -208,6 +208,8 @@ pub enum ExprKind {
     SizeOf(Datum),
     /// `(parse-header name cursor)`, with the definition of the header.
     ParseHeader(DefId, Box<Expr>),
+    /// `(ringbuf-reserve buffer struct)`.
+    Reserve(Box<Expr>, Datum),
     /// No value: `(begin)`, a missing `else`.
     Unspecified,
     /// Something already reported.

@@ -247,6 +247,11 @@ impl Printer<'_, '_> {
                 self.all(std::slice::from_ref(cursor))?;
                 self.out.write_str(")")
             }
+            ExprKind::Reserve(buffer, event) => {
+                self.out.write_str("(ringbuf-reserve")?;
+                self.all(std::slice::from_ref(buffer))?;
+                write!(self.out, " {event})")
+            }
             ExprKind::Unspecified => self.out.write_str("#<unspecified>"),
             ExprKind::Error => self.out.write_str("#<error>"),
         }

@@ -59,6 +59,7 @@ specials! {
     The "the" "(the type e)";
     SizeOf "sizeof" "(sizeof type)";
     ParseHeader "parse-header" "(parse-header name cursor)";
+    Reserve "ringbuf-reserve" "(ringbuf-reserve buffer struct)";
     Define "define" "(define name e), (define name : type e) or (define (f a (b : type) . rest) : type body …)";
     DefineValues "define-values" "(define-values (a b) e)";
     DefineSyntax "define-syntax" "(define-syntax name (syntax-rules (literal …) ((_ pattern …) template) …))";

@@ -21,6 +21,12 @@ pub struct HelperId(pub u32);
 
 /// `bpf_ringbuf_output`
 pub const RINGBUF_OUTPUT: HelperId = HelperId(130);
+/// `bpf_ringbuf_reserve`
+pub const RINGBUF_RESERVE: HelperId = HelperId(131);
+/// `bpf_ringbuf_submit`
+pub const RINGBUF_SUBMIT: HelperId = HelperId(132);
+/// `bpf_ringbuf_discard`
+pub const RINGBUF_DISCARD: HelperId = HelperId(133);
 
 /// A helper.
 #[derive(Debug)]
@@ -114,6 +120,8 @@ pub enum ArgumentKind {
     Callback,
     /// Stack memory that the function it calls is given, which may read and write it, or 0 for none.
     CallbackContext,
+    /// A record of a ring buffer that was reserved, which is given away.
+    Record,
     /// Bytes of the memory before: a number, not 0.
     Size,
     /// Bytes of the memory before: a number that may be 0.
@@ -129,6 +137,8 @@ pub enum ResultKind {
     Errno,
     /// A reference to the map's value, or nothing.
     OptionalMapValue,
+    /// A reference to a record of the ring buffer, or nothing.
+    OptionalRecord,
     /// What the program may return.
     Verdict,
     /// Nothing.
@@ -171,9 +181,11 @@ impl Helper {
     pub fn own_form(&self) -> Option<&'static str> {
         match self.result {
             ResultKind::OptionalMapValue => Some("map-lookup"),
+            ResultKind::OptionalRecord => Some("ringbuf-reserve"),
             _ if self.arguments.contains(&ArgumentKind::Callback) => Some("map-for-each"),
             // User space reads what is sent as one of the structs that it knows of.
-            _ if self.id == RINGBUF_OUTPUT => Some("ringbuf-submit"),
+            _ if matches!(self.id, RINGBUF_OUTPUT | RINGBUF_SUBMIT) => Some("ringbuf-submit"),
+            _ if self.id == RINGBUF_DISCARD => Some("ringbuf-discard"),
             _ => None,
         }
     }

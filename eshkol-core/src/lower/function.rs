@@ -137,7 +137,7 @@ impl FunctionLowering<'_> {
             Region::Stack => ValueType::Stack,
             Region::Packet => ValueType::Packet,
             Region::Global => ValueType::Global,
-            Region::RingBuffer => ValueType::RingBuffer,
+            Region::RingBuffer(_) => ValueType::RingBuffer,
             Region::Any => ValueType::Memory,
         }
     }

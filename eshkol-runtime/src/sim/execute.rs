@@ -81,6 +81,15 @@ struct Frame {
 const STACK: usize = 512;
 const MOST_FRAMES: usize = 8;
 
+/// An event that is being written, where a program has made room for it.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) region: RegionId,
+    /// The ring buffer, and the number of the event there.
+    pub(super) map: usize,
+    pub(super) number: u64,
+}
+
 /// A program that is running.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
@@ -96,6 +105,8 @@ pub(super) struct Run<'a> {
     pub(super) context: Context,
     pub(super) context_address: u64,
     pub(super) redirect: Option<Redirect>,
+    /// What is neither sent nor discarded yet.
+    pub(super) records: Vec<Record>,
 }
 
 impl<'a> Run<'a> {
@@ -117,16 +128,28 @@ impl<'a> Run<'a> {
             context,
             context_address,
             redirect: None,
+            records: Vec::new(),
         }
     }
 
     /// Runs the program from its start with these arguments; gives R0.
     pub(super) fn start(&mut self, arguments: &[u64]) -> Result<u64, Fault> {
-        self.call(0, arguments)
+        let result = self.call(0, arguments)?;
+        match self.records.first() {
+            None => Ok(result),
+            Some(record) => {
+                let map = &self.world.maps[record.map].definition.name;
+                Err(Fault(format!("ends and has neither sent nor discarded what it reserved in `{map}`")))
+            }
+        }
     }
 
     /// Takes what belongs to the run out of memory, wherever it ended; gives what it was called with.
     pub(super) fn end(self) -> Context {
+        for record in self.records {
+            self.world.memory.remove(record.region, "the run has ended");
+            self.world.maps[record.map].settle_event(record.number, None);
+        }
         let stacks = self.frames.iter().map(|frame| frame.stack);
         for region in stacks.chain(self.functions.into_values()) {
             self.world.memory.remove(region, "the run has ended");

@@ -73,6 +73,7 @@ fn name(argument: ArgumentKind) -> String {
         ArgumentKind::IntOut(int) => format!("{int}-buffer"),
         ArgumentKind::Size | ArgumentKind::SizeOrZero => "size".to_owned(),
         ArgumentKind::Callback => "procedure".to_owned(),
+        ArgumentKind::Record => "event".to_owned(),
         ArgumentKind::CallbackContext => "variables".to_owned(),
     }
 }
@@ -82,6 +83,7 @@ fn result(result: ResultKind) -> String {
         ResultKind::Int(int) => format!("`:{int}`"),
         ResultKind::Errno => "0 or -errno".to_owned(),
         ResultKind::OptionalMapValue => "a value, or nothing".to_owned(),
+        ResultKind::OptionalRecord => "an event, or nothing".to_owned(),
         ResultKind::Verdict => "a verdict".to_owned(),
         ResultKind::Unit => String::new(),
     }

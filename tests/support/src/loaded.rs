@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use eshkol_runtime::aya::maps::{Map, MapData};
+use eshkol_runtime::aya::maps::{Map, MapData, RingBuf};
 use eshkol_runtime::aya::programs::Xdp;
 use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
@@ -100,6 +100,13 @@ impl Runner for Loaded {
             Element { map: self.map(map)?, padding: 0, key: address(key), value: address(&values), flags: 0 };
         // SAFETY: both addresses are of live buffers, at least of the sizes of the map's keys and values.
         unsafe { bpf(UPDATE, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
+    }
+
+    fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String> {
+        let symbol = map.replace('-', "_");
+        let known = self.ebpf.map(&symbol).ok_or_else(|| format!("there is no map `{symbol}`"))?;
+        let mut ring = RingBuf::try_from(known).map_err(|error| format!("reading `{map}`: {error}"))?;
+        Ok(std::iter::from_fn(|| ring.next().map(|event| event.to_vec())).collect())
     }
 
     fn keys(&self, map: &str, size: usize) -> Result<Vec<Vec<u8>>, String> {

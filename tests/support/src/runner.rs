@@ -8,6 +8,8 @@ pub trait Runner {
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String>;
     /// Puts an entry into a map; of values for each CPU, the first one's, with zeros for the others.
     fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String>;
+    /// Takes what was sent through a ring buffer out of it, in order.
+    fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String>;
     /// Every key of a map whose keys have this size.
     fn keys(&self, map: &str, size: usize) -> Result<Vec<Vec<u8>>, String>;
 }

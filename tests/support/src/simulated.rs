@@ -44,6 +44,11 @@ impl Runner for Simulated {
         handle.update(key, &values, 0).map_err(|error| format!("filling `{map}`: {error}"))
     }
 
+    fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String> {
+        let handle = self.map(map)?;
+        Ok(std::iter::from_fn(|| handle.pop_event()).collect())
+    }
+
     fn keys(&self, map: &str, _size: usize) -> Result<Vec<Vec<u8>>, String> {
         let handle = self.map(map)?;
         let mut keys: Vec<Vec<u8>> = Vec::new();

@@ -49,7 +49,7 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         ResultKind::Verdict => Type::Verdict(program),
         ResultKind::Unit => Type::Unit,
         // Those have a form of their own.
-        ResultKind::OptionalMapValue => return Value::Error(span),
+        ResultKind::OptionalMapValue | ResultKind::OptionalRecord => return Value::Error(span),
     };
     Value::run(ty, span, Typed::Helper { helper: helper.id, arguments })
 }
@@ -137,6 +137,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
             ArgumentKind::MapKey | ArgumentKind::MapValue => {
                 wrong_argument(checker, helper, &value, "what `map-lookup` and `map-update` take")
             }
+            ArgumentKind::Record => wrong_argument(checker, helper, &value, "what `ringbuf-reserve` gives"),
             ArgumentKind::Callback | ArgumentKind::CallbackContext => {
                 wrong_argument(checker, helper, &value, "what `map-for-each` gives it")
             }

@@ -50,7 +50,7 @@ impl Printer<'_> {
             Region::Stack => "stack",
             Region::Packet => "packet",
             Region::Global => "global",
-            Region::RingBuffer => "ring-buffer",
+            Region::RingBuffer(_) => "ring-buffer",
             Region::Any => "any",
         };
         list![Tree::atom(word), target, Tree::atom(region)]

@@ -1,6 +1,6 @@
 //! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
 
-use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue, Memory, Size};
+use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue, Memory, Record, Size};
 use super::Programs::Any;
 use super::{Helper, Programs, ResultKind};
 use crate::check::types::IntType;
@@ -65,6 +65,39 @@ pub(super) static HELPERS: &[Helper] = &[
             ResultKind::Errno,
             &[(Any, KernelVersion::new(5, 8))],
             "copies an event into a ring buffer; `ringbuf-submit` makes that of any struct",
+        )
+    },
+    Helper {
+        arguments: &[Map(&[RingBuf]), Int(IntType::U64), Int(IntType::U64)],
+        ..Helper::row(
+            131,
+            "bpf-ringbuf-reserve",
+            KernelVersion::new(5, 8),
+            ResultKind::OptionalRecord,
+            &[(Any, KernelVersion::new(5, 8))],
+            "makes room for an event in a ring buffer; `ringbuf-reserve` makes that of any struct",
+        )
+    },
+    Helper {
+        arguments: &[Record, Int(IntType::U64)],
+        ..Helper::row(
+            132,
+            "bpf-ringbuf-submit",
+            KernelVersion::new(5, 8),
+            ResultKind::Unit,
+            &[(Any, KernelVersion::new(5, 8))],
+            "sends an event for which room was made; `ringbuf-submit` makes that of what was reserved",
+        )
+    },
+    Helper {
+        arguments: &[Record, Int(IntType::U64)],
+        ..Helper::row(
+            133,
+            "bpf-ringbuf-discard",
+            KernelVersion::new(5, 8),
+            ResultKind::Unit,
+            &[(Any, KernelVersion::new(5, 8))],
+            "gives up an event for which room was made; `ringbuf-discard` makes that of what was reserved",
         )
     },
     Helper {

@@ -25,7 +25,7 @@ pub fn by_name(name: &str) -> Option<KernelHelper> {
     Some(KernelHelper { id: HelperId(id), c_name, not_available_yet: NOT_AVAILABLE_YET.contains(c_name) })
 }
 
-/// Helpers that programs of some type here may call, but whose arguments the language can't write yet: sockets, ring buffers, timers,
+/// Helpers that programs of some type here may call, but whose arguments the language can't write yet: sockets, timers,
 /// dynamic pointers, callbacks, locks.
 const NOT_AVAILABLE_YET: &[&str] = &[
     "tail_call",
@@ -46,9 +46,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "skc_lookup_tcp",
     "tcp_check_syncookie",
     "tcp_gen_syncookie",
-    "ringbuf_reserve",
-    "ringbuf_submit",
-    "ringbuf_discard",
     "skc_to_tcp6_sock",
     "skc_to_tcp_sock",
     "skc_to_tcp_timewait_sock",

@@ -1,6 +1,7 @@
 //! Helpers on maps (`kernel/bpf/helpers.c`).
 
 use super::{Arguments, Errno, Fault, Helper, Run, negated, outcome};
+use crate::sim::execute::Record;
 use crate::sim::map::Value;
 use crate::sim::memory::{Kind, Memory, Region, RegionId};
 
@@ -9,6 +10,9 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper { number: 2, name: "bpf_map_update_elem", arguments: 4, call: update },
     Helper { number: 3, name: "bpf_map_delete_elem", arguments: 2, call: delete },
     Helper { number: 130, name: "bpf_ringbuf_output", arguments: 4, call: send },
+    Helper { number: 131, name: "bpf_ringbuf_reserve", arguments: 3, call: reserve },
+    Helper { number: 132, name: "bpf_ringbuf_submit", arguments: 2, call: submit },
+    Helper { number: 133, name: "bpf_ringbuf_discard", arguments: 2, call: discard },
     Helper { number: 134, name: "bpf_ringbuf_query", arguments: 2, call: query },
     Helper { number: 164, name: "bpf_for_each_map_elem", arguments: 4, call: for_each },
     Helper { number: 195, name: "bpf_map_lookup_percpu_elem", arguments: 3, call: lookup_of_cpu },
@@ -55,6 +59,46 @@ fn send(run: &mut Run<'_>, [map, event, bytes, flags, _]: Arguments) -> Result<u
     let event = world.memory.bytes(event, super::size(bytes))?.to_vec();
     let result = if flags & !FLAGS == 0 { world.maps[map].push_event(&event) } else { Err(Errno(libc::EINVAL)) };
     Ok(outcome(result))
+}
+
+/// `bpf_ringbuf_reserve(map, size, flags)`
+fn reserve(run: &mut Run<'_>, [map, bytes, flags, ..]: Arguments) -> Result<u64, Fault> {
+    /// What earlier events may have left there.
+    const LEFT: u8 = 0xa5;
+    let map = run.map(map)?;
+    let bytes = super::size(bytes);
+    let world = &mut *run.world;
+    if flags != 0 {
+        return Ok(0);
+    }
+    let Ok(number) = world.maps[map].reserve_event(bytes) else { return Ok(0) };
+    let kind = Kind::Record(world.maps[map].definition.name.as_str().into());
+    let region = world.memory.add(Region::new(kind, vec![LEFT; bytes]));
+    run.records.push(Record { region, map, number });
+    Ok(address(Some(region)))
+}
+
+/// `bpf_ringbuf_submit(event, flags)`
+fn submit(run: &mut Run<'_>, [event, ..]: Arguments) -> Result<u64, Fault> {
+    let record = open_record(run, event)?;
+    let event = run.world.memory.remove(record.region, "it was sent");
+    run.world.maps[record.map].settle_event(record.number, event.map(|region| region.bytes));
+    Ok(0)
+}
+
+/// `bpf_ringbuf_discard(event, flags)`
+fn discard(run: &mut Run<'_>, [event, ..]: Arguments) -> Result<u64, Fault> {
+    let record = open_record(run, event)?;
+    run.world.memory.remove(record.region, "it was discarded");
+    run.world.maps[record.map].settle_event(record.number, None);
+    Ok(0)
+}
+
+/// Takes a record from those that are being written.
+fn open_record(run: &mut Run<'_>, event: u64) -> Result<Record, Fault> {
+    let place = run.records.iter().position(|record| Memory::address(record.region, 0) == event);
+    let place = place.ok_or_else(|| Fault::new("gives a ring buffer something that was not reserved in it"))?;
+    Ok(run.records.swap_remove(place))
 }
 
 /// `bpf_ringbuf_query(map, what)`, as far as it can be told here: what waits, and the size.

@@ -56,6 +56,12 @@ pub(super) trait Storage: Send + std::fmt::Debug {
     fn push_event(&mut self, _event: &[u8]) -> Result<(), Errno> {
         Err(Errno(libc::EINVAL))
     }
+    /// Makes room for an event of so many bytes behind the others; gives its number.
+    fn reserve_event(&mut self, _bytes: usize) -> Result<u64, Errno> {
+        Err(Errno(libc::EINVAL))
+    }
+    /// Puts an event where room was made for it; or none, which gives it up.
+    fn settle_event(&mut self, _number: u64, _event: Option<Vec<u8>>) {}
     /// Takes the oldest event out.
     fn pop_event(&mut self) -> Option<Vec<u8>> {
         None
@@ -221,6 +227,14 @@ impl Map {
 
     pub(super) fn push_event(&mut self, event: &[u8]) -> Result<(), Errno> {
         self.storage.push_event(event)
+    }
+
+    pub(super) fn reserve_event(&mut self, bytes: usize) -> Result<u64, Errno> {
+        self.storage.reserve_event(bytes)
+    }
+
+    pub(super) fn settle_event(&mut self, number: u64, event: Option<Vec<u8>>) {
+        self.storage.settle_event(number, event);
     }
 
     pub(super) fn pop_event(&mut self) -> Option<Vec<u8>> {

@@ -23,6 +23,8 @@ pub(in crate::sim) enum Kind {
     MapValue { map: Name, constant: bool },
     /// A key of a map, which a function is called with.
     MapKey,
+    /// An event in the ring buffer of this name, for which room was made.
+    Record(Name),
     /// A map itself, which programs only hand to helpers.
     Map(usize),
     /// A function of the program, by its first slot.
@@ -43,6 +45,7 @@ impl fmt::Display for Kind {
             Self::MapValue { map, .. } if map.starts_with('.') => write!(f, "the globals in `{map}`"),
             Self::MapValue { map, .. } => write!(f, "a value of map `{map}`"),
             Self::MapKey => f.write_str("a key of a map"),
+            Self::Record(map) => write!(f, "an event reserved in `{map}`"),
             Self::Map(_) => f.write_str("a map, which only helpers look into"),
             Self::Function(_) => f.write_str("a function"),
             Self::Given => f.write_str("the given memory"),
