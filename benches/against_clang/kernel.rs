@@ -29,7 +29,17 @@ static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
 }];
 
 const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {
-    MapSpec { name: symbol, symbol, kind, key_size, value_size, max_entries, flags: 0, pin_by_name: false }
+    MapSpec {
+        name: symbol,
+        symbol,
+        kind,
+        key_size,
+        value_size,
+        max_entries,
+        flags: 0,
+        pin_by_name: false,
+        programs: &[],
+    }
 }
 
 /// A program in the kernel.

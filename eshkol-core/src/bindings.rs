@@ -43,7 +43,7 @@ pub fn constant_name(name: &str) -> String {
 /// Refuses names that are different in Scheme and the same outside it.
 pub fn check_names(unit: &Unit, diagnostics: &mut Diagnostics) {
     let mut values = Names::default();
-    for map in unit.maps.values() {
+    for map in unit.maps.values().filter(|map| map.programs.is_empty()) {
         values.add(symbol(&map.name), &map.name, Some(map.span), diagnostics);
     }
     for program in &unit.programs {

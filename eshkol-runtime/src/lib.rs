@@ -36,12 +36,14 @@ pub use kernel_version::KernelVersion;
 pub use link::{Link, TracingLink, XdpLink};
 pub use loader::{Loaded, Loader};
 pub use map::{
-    Array, CpuMap, DevMap, Event, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, RingBuf, XskMap,
-    possible_cpus,
+    Array, CpuMap, DevMap, Event, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, ProgArray, RingBuf,
+    XskMap, possible_cpus,
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
-pub use program::{Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram};
+pub use program::{
+    AnyProgram, Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram,
+};
 pub use verifier::{Location, VerifierError};
 
 #[cfg(test)]

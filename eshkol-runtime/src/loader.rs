@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
-use crate::map::{self, Event, FromMap, RingBuf};
+use crate::map::{self, Event, FromMap, ProgArray, RingBuf};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
@@ -74,8 +74,9 @@ impl Loader {
         object::check(spec)?;
 
         let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
-        match through_aya::load(spec, &self.settings) {
-            Ok(unit) => Ok(Loaded { spec, unit: Place::Kernel(unit) }),
+        let loaded = through_aya::load(spec, &self.settings).map(|unit| Loaded { spec, unit: Place::Kernel(unit) });
+        match loaded.and_then(Loaded::with_tail_calls) {
+            Ok(loaded) => Ok(loaded),
             Err(error) => {
                 // Maps that were created and pinned on the way; one that somebody else pinned at the same moment is lost with them.
                 for path in new_pins {
@@ -96,7 +97,7 @@ impl Loader {
         let spec = self.spec;
         object::check(spec)?;
         let unit = sim::Unit::load(spec, &self.settings)?;
-        Ok(Loaded { spec, unit: Place::Simulator(unit) })
+        Loaded { spec, unit: Place::Simulator(unit) }.with_tail_calls()
     }
 
     fn fail(&mut self, error: Error) {
@@ -154,6 +155,17 @@ impl Place {
 }
 
 impl Loaded {
+    /// Puts programs where tail calls to them look.
+    fn with_tail_calls(self) -> Result<Self> {
+        for table in self.spec.maps.iter().filter(|map| !map.programs.is_empty()) {
+            let map: ProgArray = self.map(table.symbol)?;
+            for (index, symbol) in (0..).zip(table.programs) {
+                map.set(index, &self.program::<program::Program>(symbol)?)?;
+            }
+        }
+        Ok(self)
+    }
+
     /// A handle on the map with this symbol, of the kind and types that its place wants.
     pub fn map<M: FromMap>(&self, symbol: &str) -> Result<M> {
         let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;

@@ -109,6 +109,7 @@ mod tests {
         max_entries: 16,
         flags: 0,
         pin_by_name: true,
+        programs: &[],
     };
 
     #[test]

@@ -36,6 +36,8 @@ pub struct MapSpec {
     pub flags: u32,
     /// `(pinning :by-name)`.
     pub pin_by_name: bool,
+    /// The symbols of the programs that the loader puts into it, from index 0 on.
+    pub programs: &'static [&'static str],
 }
 
 /// A compiled program.

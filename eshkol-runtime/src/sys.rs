@@ -42,6 +42,7 @@ pub(crate) const EXIST: u64 = 2;
 pub(crate) mod kind {
     pub(crate) const HASH: u32 = 1;
     pub(crate) const ARRAY: u32 = 2;
+    pub(crate) const PROG_ARRAY: u32 = 3;
     pub(crate) const PERCPU_HASH: u32 = 5;
     pub(crate) const PERCPU_ARRAY: u32 = 6;
     pub(crate) const LRU_HASH: u32 = 9;

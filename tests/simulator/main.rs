@@ -1,5 +1,6 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
+mod tail_calls;
 mod tracing;
 
 use std::net::Ipv4Addr;

@@ -54,6 +54,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         flags: 0,
         pin_by_name: false,
         events: Vec::new(),
+        programs: Vec::new(),
     };
     Unit {
         name: "unit".into(),

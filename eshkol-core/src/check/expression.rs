@@ -113,9 +113,7 @@ impl Checker<'_> {
                     None => Value::Error(span),
                 }
             }
-            ExprKind::Program(_) => {
-                self.error(catalogue::NOT_A_RUN_TIME_VALUE, span, "a program can't be used as a value here")
-            }
+            ExprKind::Program(program) => Value::Static(Static::Program(*program), span),
             ExprKind::ParseHeader(definition, cursor) => {
                 let cursor = self.value(cursor);
                 self.parse_defined_header(*definition, cursor, span)

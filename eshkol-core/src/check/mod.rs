@@ -26,6 +26,7 @@ mod parts;
 mod print;
 mod range;
 mod reservations;
+mod tail_calls;
 mod test;
 mod two_numbers;
 pub mod type_syntax;
@@ -73,7 +74,15 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
     for (id, events) in std::mem::take(&mut functions.events) {
         maps.at_mut(id).events = events;
     }
+    if let Some(tail_calls) = &declarations.tail_calls {
+        let places = tail_calls.programs.iter();
+        let place = |id: &form::ProgramId| declarations.programs.iter().position(|program| program.id == *id);
+        maps.at_mut(tail_calls.map).programs = places.filter_map(place).collect();
+    }
     let functions = functions::keep_called(&mut programs, functions.arena);
+    for program in &programs {
+        tail_calls::check(program, declarations.min_kernel, diagnostics);
+    }
     for function in programs.iter().map(|program| &program.entry).chain(functions.values()) {
         reservations::check(function, &maps, diagnostics);
     }

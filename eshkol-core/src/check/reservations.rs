@@ -10,7 +10,7 @@ use super::parts::parts;
 use super::typed::{Argument, Expr, ExprKind as Typed, Function, LocalId, LoopId, Map, MapId, Place};
 use crate::arena::Arena;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
-use crate::kernel::helper::{RINGBUF_DISCARD, RINGBUF_RESERVE, RINGBUF_SUBMIT};
+use crate::kernel::helper::{RINGBUF_DISCARD, RINGBUF_RESERVE, RINGBUF_SUBMIT, TAIL_CALL};
 use crate::source::Span;
 
 /// Reports what a function forgets, or uses when it is gone.
@@ -166,7 +166,10 @@ impl Walk<'_> {
                 let (state, part) = self.expr(event, Some(state));
                 (self.settle(state, part, event.span, expr.span), None)
             }
-            Typed::Helper { arguments, .. } => {
+            Typed::Helper { helper, arguments } => {
+                if *helper == TAIL_CALL {
+                    self.nothing_open(&state, "where another program goes on", Some(expr.span));
+                }
                 let mut state = Some(state);
                 for argument in arguments {
                     state = match argument {

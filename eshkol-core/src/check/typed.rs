@@ -82,6 +82,8 @@ pub struct Map {
     pub pin_by_name: bool,
     /// For `:ringbuf`: the structs that programs send through it, each once, no two of one size.
     pub events: Vec<StructId>,
+    /// For the one that no text defines, of `(tail-call ctx program)`: which program of the unit the loader puts at each index.
+    pub programs: Vec<usize>,
 }
 
 /// A global variable.

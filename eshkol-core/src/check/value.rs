@@ -7,7 +7,7 @@ use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, LocalId, MapId, Type};
 use super::types::{DataType, IntType};
-use crate::expand::form::{self, DefId, Lambda, StructProcedure, VarId};
+use crate::expand::form::{self, DefId, Lambda, ProgramId, StructProcedure, VarId};
 use crate::source::Span;
 use crate::syntax::{Datum, Name};
 
@@ -47,6 +47,8 @@ pub(super) enum Static {
     Procedure(Procedure),
     /// A map.
     Map(MapId),
+    /// A program of the unit.
+    Program(ProgramId),
     /// `:name` that is no number.
     Keyword(Name),
     /// Text.
@@ -288,6 +290,7 @@ pub(super) fn describe(value: &Value, names: &dyn Fn(&DataType) -> String) -> St
         Value::Static(value, _) => match value {
             Static::Procedure(_) => "a procedure".to_owned(),
             Static::Map(_) => "a map".to_owned(),
+            Static::Program(_) => "a program".to_owned(),
             Static::Keyword(name) => format!("the keyword `:{name}`"),
             Static::String(_) => "a string".to_owned(),
             Static::Quote(_) => "quoted data".to_owned(),

@@ -166,8 +166,7 @@ pub enum ExprKind {
     Quote(Datum),
     /// A local variable.
     Local(VarId),
-    /// A definition of the unit: a map, a constant, a procedure or a global; a struct only as the second argument of
-    /// `ringbuf-reserve`.
+    /// A definition of the unit: a map, a constant, a procedure or a global.
     Definition(DefId),
     /// `make-s`, `s-f`, `set-s-f!`, of a struct or header definition.
     StructProcedure { definition: DefId, procedure: StructProcedure },

@@ -19,6 +19,8 @@ use crate::check::types::IntType;
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct HelperId(pub u32);
 
+/// `bpf_tail_call`
+pub const TAIL_CALL: HelperId = HelperId(12);
 /// `bpf_ringbuf_output`
 pub const RINGBUF_OUTPUT: HelperId = HelperId(130);
 /// `bpf_ringbuf_reserve`
@@ -185,6 +187,7 @@ impl Helper {
             _ if self.arguments.contains(&ArgumentKind::Callback) => Some("map-for-each"),
             // User space reads what is sent as one of the structs that it knows of.
             _ if matches!(self.id, RINGBUF_OUTPUT | RINGBUF_SUBMIT) => Some("ringbuf-submit"),
+            _ if self.id == TAIL_CALL => Some("tail-call"),
             _ if self.id == RINGBUF_DISCARD => Some("ringbuf-discard"),
             _ => None,
         }

@@ -29,6 +29,8 @@ pub enum MapKind {
     XskMap,
     /// `:ringbuf`
     RingBuf,
+    /// `:prog-array`
+    ProgArray,
 }
 
 /// What the kernel says of a kind of map.
@@ -86,6 +88,8 @@ pub enum ValueRule {
     Socket,
     /// There are none: what is in it has no place of its own.
     None,
+    /// Programs, which user space puts there.
+    Program,
 }
 
 const fn version(major: u16, minor: u16) -> KernelVersion {
@@ -181,13 +185,17 @@ static KINDS: &[MapKindFacts] = &[
         // Commit 457f44363a88.
         ..redirect(MapKind::RingBuf, "ringbuf", 27, version(5, 8), ValueRule::None)
     },
+    MapKindFacts {
+        redirect: None,
+        // Commit 04fd61ab36ec.
+        ..redirect(MapKind::ProgArray, "prog-array", 3, version(4, 2), ValueRule::Program)
+    },
 ];
 
 /// Keywords of kinds that the language has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
     "user-ringbuf",
     "perf-event-array",
-    "prog-array",
     "stack-trace",
     "queue",
     "stack",
@@ -228,6 +236,7 @@ impl MapKind {
             Self::CpuMap => 9,
             Self::XskMap => 10,
             Self::RingBuf => 11,
+            Self::ProgArray => 12,
         };
         #[expect(clippy::indexing_slicing, reason = "a test checks that every kind has its row")]
         &KINDS[row]
@@ -303,6 +312,11 @@ impl MapKind {
         self == Self::RingBuf
     }
 
+    /// Whether `(tail-call ctx map index)` takes it.
+    pub fn has_tail_call(self) -> bool {
+        self == Self::ProgArray
+    }
+
     /// Whether `(redirect map key)` takes it.
     pub fn has_redirect(self) -> bool {
         self.facts().redirect.is_some()
@@ -338,9 +352,9 @@ mod tests {
     #[test]
     fn only_kinds_that_programs_fill_have_update() {
         let without: Vec<_> = MapKind::all().filter(|kind| !kind.has_update()).collect();
-        let others = [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap, MapKind::RingBuf];
-        assert_eq!(without, others);
-        assert!(without.iter().all(|kind| kind.has_redirect() || *kind == MapKind::RingBuf));
+        let redirects = [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap];
+        assert_eq!(without, [&redirects[..], &[MapKind::RingBuf, MapKind::ProgArray]].concat());
+        assert!(without.iter().all(|kind| kind.has_redirect() == redirects.contains(kind)));
         assert!(!MapKind::Array.has_delete());
         assert!(MapKind::Hash.has_delete());
     }

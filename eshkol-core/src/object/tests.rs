@@ -66,8 +66,19 @@ impl Fixture {
         let span = self.unit.name_span;
         let (max_entries, flags) = (16, kind.facts().required_flags);
         let name = name.into();
-        let map =
-            Map { name, span, doc: None, kind, key, value, max_entries, flags, pin_by_name: false, events: Vec::new() };
+        let map = Map {
+            name,
+            span,
+            doc: None,
+            kind,
+            key,
+            value,
+            max_entries,
+            flags,
+            pin_by_name: false,
+            events: Vec::new(),
+            programs: Vec::new(),
+        };
         self.unit.maps.push(map)
     }
 

@@ -66,6 +66,8 @@ fn map_spec(input: Input<'_>, map: &Map) -> TokenStream {
     let prefix = if map.kind == MapKind::LpmTrie { 4 } else { 0 };
     let (key_size, value_size) = (types.size(&map.key).saturating_add(prefix), types.size(&map.value));
     let Map { max_entries, flags, pin_by_name, .. } = map;
+    let programs = map.programs.iter().filter_map(|index| input.unit().programs.get(*index));
+    let programs = programs.map(|program| self::symbol(&program.entry.name));
     quote! {
         ::eshkol::spec::MapSpec {
             name: #name,
@@ -76,6 +78,7 @@ fn map_spec(input: Input<'_>, map: &Map) -> TokenStream {
             max_entries: #max_entries,
             flags: #flags,
             pin_by_name: #pin_by_name,
+            programs: &[#(#programs),*],
         }
     }
 }

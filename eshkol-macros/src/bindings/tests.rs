@@ -88,6 +88,7 @@ fn unit(names: &Names) -> Unit {
         flags,
         pin_by_name: kind == MapKind::Hash,
         events: Vec::new(),
+        programs: Vec::new(),
     };
     let mut maps = Arena::new();
     maps.push(map("blocklist", MapKind::Hash, DataType::Struct(addr), DataType::Struct(tuple), 0));

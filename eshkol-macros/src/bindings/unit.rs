@@ -89,7 +89,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
 
 fn handles(input: Input<'_>) -> Vec<Handle> {
     let unit = input.unit();
-    let maps = unit.maps.iter().map(|(id, map)| {
+    let maps = unit.maps.iter().filter(|(_, map)| map.programs.is_empty()).map(|(id, map)| {
         let name = input.value_ident(&map.name, Some(map.span));
         let symbol = symbol(&map.name);
         Handle {
@@ -143,6 +143,7 @@ fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
         MapKind::DevMap | MapKind::DevMapHash => quote!(::eshkol::DevMap),
         MapKind::CpuMap => quote!(::eshkol::CpuMap),
         MapKind::XskMap => quote!(::eshkol::XskMap),
+        MapKind::ProgArray => quote!(::eshkol::ProgArray),
         MapKind::RingBuf => {
             let event = super::events::ty(input, map);
             quote!(::eshkol::RingBuf<#event>)

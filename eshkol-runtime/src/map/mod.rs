@@ -13,6 +13,7 @@ mod handle;
 mod hash;
 mod lpm_trie;
 mod per_cpu;
+mod prog_array;
 mod redirect;
 mod ring_buffer;
 mod walk;
@@ -25,6 +26,7 @@ pub use hash::{HashMap, PerCpuHashMap};
 pub use lpm_trie::LpmTrie;
 pub(crate) use per_cpu::cpus;
 pub use per_cpu::{PerCpu, possible_cpus};
+pub use prog_array::ProgArray;
 pub use redirect::{CpuMap, DevMap, XskMap};
 pub use ring_buffer::{Event, RingBuf};
 

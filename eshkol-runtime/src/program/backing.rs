@@ -1,6 +1,6 @@
 //! Where a program is: in the kernel, or in the simulator.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Error, Need, Result};
 #[cfg(feature = "sim")]
@@ -46,6 +46,15 @@ impl Handle {
 
     pub(super) fn info(&self) -> &ProgramInfo {
         &self.info
+    }
+
+    /// What stands for it in a map of programs.
+    pub(super) fn table_entry(&self) -> u32 {
+        match &self.source {
+            Source::Kernel(fd) => fd.as_raw_fd().cast_unsigned(),
+            #[cfg(feature = "sim")]
+            Source::Simulated(machine, _) => machine.program_number(self.spec.symbol),
+        }
     }
 
     /// The kernel's descriptor, for doing `action` with it; an error in the simulator.

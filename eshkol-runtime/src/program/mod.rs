@@ -24,6 +24,13 @@ pub trait FromProgram: Sized {
     fn from_program(program: Opened, spec: &'static ProgramSpec) -> Result<Self>;
 }
 
+/// Any handle on a program.
+pub trait AnyProgram {
+    /// What stands for it in a `:prog-array`: its descriptor, or its number in the simulator.
+    #[doc(hidden)]
+    fn table_entry(&self) -> u32;
+}
+
 /// A program of a type that has no handle of its own: its facts, and its descriptor for whoever knows what to do with it.
 #[derive(Debug)]
 pub struct Program(Handle);
@@ -65,6 +72,12 @@ macro_rules! common_to_programs {
                 spec: &'static $crate::spec::ProgramSpec,
             ) -> $crate::error::Result<Self> {
                 $crate::program::Handle::new(program, spec).map(Self)
+            }
+        }
+
+        impl $crate::program::AnyProgram for $name {
+            fn table_entry(&self) -> u32 {
+                self.0.table_entry()
             }
         }
 

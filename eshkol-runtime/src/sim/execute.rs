@@ -12,6 +12,7 @@ use super::helper;
 use super::instruction::{Atomic, FRAME_POINTER, Immediate, Instruction, Operand, Register, Size};
 use super::map::Map;
 use super::memory::{Fault, Kind, Memory, Region, RegionId};
+use super::object::Program;
 
 /// What programs share: memory, maps, and what is around them.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ struct Frame {
 /// Bytes of the stack of a call (`MAX_BPF_STACK`), and calls within calls (`MAX_CALL_FRAMES`).
 const STACK: usize = 512;
 const MOST_FRAMES: usize = 8;
+/// Tail calls in a run (`MAX_TAIL_CALL_CNT` in `include/linux/bpf.h`).
+const MOST_TAIL_CALLS: u32 = 33;
 
 /// An event that is being written, where a program has made room for it.
 #[derive(Debug)]
@@ -94,7 +97,14 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     pub(super) world: &'a mut World,
-    program: &'a [Instruction],
+    /// Every program that could run.
+    programs: &'a [Program],
+    /// Which of them does, and its code.
+    pub(super) program: usize,
+    instructions: &'a [Instruction],
+    /// The one to go on with, once the helper that said so has returned.
+    next_program: Option<usize>,
+    tail_calls: u32,
     registers: Registers,
     frames: Vec<Frame>,
     /// The regions that stand for functions whose address was taken.
@@ -113,13 +123,18 @@ impl<'a> Run<'a> {
     /// A run that has not begun.
     pub(super) fn new(
         world: &'a mut World,
-        program: &'a [Instruction],
+        programs: &'a [Program],
+        program: usize,
         context: Context,
         context_address: u64,
     ) -> Self {
         Self {
             world,
+            programs,
             program,
+            instructions: &programs[program].instructions,
+            next_program: None,
+            tail_calls: 0,
             registers: Registers::default(),
             frames: Vec::new(),
             functions: BTreeMap::new(),
@@ -194,6 +209,37 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Has another program begin in place of the one that runs. After so many of them, nothing happens.
+    pub(super) fn go_on_with(&mut self, number: u32) -> Result<(), Fault> {
+        if self.frames.len() != 1 {
+            return Err(Fault::new("makes a tail call in a function, which the simulator can't"));
+        }
+        let next = number as usize;
+        if next >= self.programs.len() {
+            return Err(Fault::new("finds no program in a map of programs"));
+        }
+        if self.tail_calls < MOST_TAIL_CALLS {
+            self.tail_calls += 1;
+            self.next_program = Some(next);
+        }
+        Ok(())
+    }
+
+    /// Begins a program on the context of the one before, with a stack of its own.
+    fn begin(&mut self, program: usize) -> Result<usize, Fault> {
+        let Some(frame) = self.frames.pop() else { return Err(Fault::new("goes on from nowhere")) };
+        self.world.memory.remove(frame.stack, "the program that it belonged to made a tail call");
+        self.program = program;
+        self.instructions = &self.programs[program].instructions;
+        self.registers = Registers::default();
+        self.registers.set(1, self.context_address);
+        self.enter(frame.return_to)?;
+        if let Some(entered) = self.frames.last_mut() {
+            entered.saved = frame.saved;
+        }
+        Ok(0)
+    }
+
     /// Ends the innermost call.
     fn leave(&mut self) -> Result<usize, Fault> {
         let result = self.registers.get(0)?;
@@ -208,7 +254,9 @@ impl<'a> Run<'a> {
     /// Executes the instruction at `at`; gives the next.
     fn step(&mut self) -> Result<usize, Fault> {
         let at = self.at;
-        let Some(instruction) = self.program.get(at) else { return Err(Fault::new("runs past its last instruction")) };
+        let Some(instruction) = self.instructions.get(at) else {
+            return Err(Fault::new("runs past its last instruction"));
+        };
         self.steps += 1;
         if self.steps > self.world.environment.step_limit {
             return Err(Fault(format!(
@@ -266,7 +314,12 @@ impl<'a> Run<'a> {
                     return Ok(target);
                 }
             }
-            Instruction::CallHelper { number } => self.call_helper(number)?,
+            Instruction::CallHelper { number } => {
+                self.call_helper(number)?;
+                if let Some(next) = self.next_program.take() {
+                    return self.begin(next);
+                }
+            }
             Instruction::CallFunction { target } => {
                 self.enter(at + 1)?;
                 return Ok(target);

@@ -91,8 +91,13 @@ impl Machine {
     /// Bytes of the instructions of a program; 0 where it is not there.
     pub(crate) fn program_size(&self, symbol: &str) -> u32 {
         const SLOT: usize = 8;
-        let bytes = self.program(symbol).map_or(0, |program| program.instructions.len() * SLOT);
+        let bytes = self.program(symbol).map_or(0, |(_, program)| program.instructions.len() * SLOT);
         u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// What stands for a program in a map of programs.
+    pub(crate) fn program_number(&self, symbol: &str) -> u32 {
+        self.program(symbol).ok().and_then(|(number, _)| u32::try_from(number).ok()).unwrap_or(u32::MAX)
     }
 
     /// The map with this symbol: its bytes, as user space has them.
@@ -155,7 +160,7 @@ impl Machine {
 
     /// Runs an XDP program on a packet.
     pub fn run_xdp(&self, program: &str, packet: &[u8]) -> Result<Outcome, SimulatorError> {
-        let program = self.program(program)?;
+        let (number, program) = self.program(program)?;
         if program.kind != ProgramKind::Xdp {
             return Err(SimulatorError::unable(format!("run `{}` on a packet: it is no XDP program", program.name)));
         }
@@ -172,9 +177,9 @@ impl Machine {
         let context = world.memory.add(Region::new(Kind::Context, vec![0; XDP_MD]));
         let packet = Packet::new(&mut world.memory, packet);
         let address = Memory::address(context, 0);
-        let mut run = Run::new(&mut world, &program.instructions, Context::Xdp(packet), address);
+        let mut run = Run::new(&mut world, &self.0.programs, number, Context::Xdp(packet), address);
         let result = run.start(&[address]);
-        let (at, instructions, redirect) = (run.at, run.steps, run.redirect.take());
+        let (program, at, instructions, redirect) = (run.program, run.at, run.steps, run.redirect.take());
         let (mut metadata, mut bytes) = (Vec::new(), Vec::new());
         if let Context::Xdp(packet) = run.end() {
             (metadata, bytes) = packet.bytes(&world.memory);
@@ -183,28 +188,30 @@ impl Machine {
         world.memory.remove(context, OVER);
         world.memory.forget_gone();
         // What the kernel takes of an XDP program's result is its lower half.
-        let return_value = result.map_err(|fault| violation(program, at, fault))? & u64::from(u32::MAX);
+        let return_value =
+            result.map_err(|fault| violation(&self.0.programs[program], at, fault))? & u64::from(u32::MAX);
         Ok(Outcome { return_value, packet: bytes, metadata, redirect, instructions })
     }
 
     /// Runs a program of any type on memory instead of a context, with its address in R1 and its length in R2, as tests of the instruction set do.
     /// The outcome's packet is the memory.
     pub fn run_on_memory(&self, program: &str, memory: &[u8]) -> Result<Outcome, SimulatorError> {
-        let program = self.program(program)?;
+        let (number, _) = self.program(program)?;
         let mut world = self.world();
         let given = world.memory.add(Region::new(Kind::Given, memory.to_vec()));
-        let mut run = Run::new(&mut world, &program.instructions, Context::Given, 0);
-        let result = run.start(&[Memory::address(given, 0), memory.len() as u64]);
-        let (at, instructions) = (run.at, run.steps);
+        let address = Memory::address(given, 0);
+        let mut run = Run::new(&mut world, &self.0.programs, number, Context::Given, address);
+        let result = run.start(&[address, memory.len() as u64]);
+        let (program, at, instructions) = (run.program, run.at, run.steps);
         run.end();
         let packet = world.memory.remove(given, OVER).map(|region| region.bytes).unwrap_or_default();
         world.memory.forget_gone();
-        let return_value = result.map_err(|fault| violation(program, at, fault))?;
+        let return_value = result.map_err(|fault| violation(&self.0.programs[program], at, fault))?;
         Ok(Outcome { return_value, packet, metadata: Vec::new(), redirect: None, instructions })
     }
 
-    fn program(&self, name: &str) -> Result<&Program, SimulatorError> {
-        let program = self.0.programs.iter().find(|program| program.name == name);
+    fn program(&self, name: &str) -> Result<(usize, &Program), SimulatorError> {
+        let program = self.0.programs.iter().enumerate().find(|(_, program)| program.name == name);
         program.ok_or_else(|| SimulatorError::unable(format!("run `{name}`: the object has no such program")))
     }
 

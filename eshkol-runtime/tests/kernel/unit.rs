@@ -56,7 +56,17 @@ impl Unit {
     ) -> Self {
         self.object = self.object.map(name, kind, key_size, value_size, max_entries, flags);
         let pin_by_name = false;
-        self.maps.push(MapSpec { name, symbol: name, kind, key_size, value_size, max_entries, flags, pin_by_name });
+        self.maps.push(MapSpec {
+            name,
+            symbol: name,
+            kind,
+            key_size,
+            value_size,
+            max_entries,
+            flags,
+            pin_by_name,
+            programs: &[],
+        });
         self
     }
 

@@ -39,6 +39,7 @@ pub(super) enum Use {
     Redirect,
     ForEach,
     Submit,
+    TailCall,
 }
 
 /// The map that is the first argument, if its kind can be used so.
@@ -60,6 +61,7 @@ pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use)
         Use::Redirect => (map.kind.has_redirect(), "redirect to it"),
         Use::ForEach => (map.kind.has_for_each(), "go through it"),
         Use::Submit => (map.kind.has_submit(), "send events through it"),
+        Use::TailCall => (map.kind.has_tail_call(), "go on with a program of it"),
     };
     if !possible {
         let message = format!("`{}` is a `:{}` map: programs can't {what}", map.name, map.kind.keyword());
@@ -89,7 +91,7 @@ fn key_argument(checker: &mut Checker<'_>, id: MapId, value: Value) -> Option<Ar
 }
 
 /// Warns of an index that its map does not have.
-fn index_fits(checker: &mut Checker<'_>, map: &Map, range: Range, constant: Option<i128>, span: Span) {
+pub(super) fn index_fits(checker: &mut Checker<'_>, map: &Map, range: Range, constant: Option<i128>, span: Span) {
     let last = i128::from(map.max_entries) - 1;
     let diagnostic = match constant {
         Some(index) if index > last || index < 0 => Diagnostic::error(

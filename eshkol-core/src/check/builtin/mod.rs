@@ -12,11 +12,13 @@ mod packet;
 mod ring_buffer;
 mod sequence;
 mod structure;
+mod tail_call;
 mod tracing;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::call::are_given;
 use super::checker::{Checker, Position};
 use super::value::Value;
 use crate::diagnostic::catalogue;
@@ -50,6 +52,7 @@ static TABLES: &[&[Builtin]] = &[
     map::TABLE,
     for_each::TABLE,
     ring_buffer::TABLE,
+    tail_call::TABLE,
     tracing::TABLE,
     atomic::TABLE,
     packet::TABLE,
@@ -119,11 +122,7 @@ impl Checker<'_> {
             (least, most) => format!("{least} to {most}"),
         };
         let plural = if wanted == "1" { "" } else { "s" };
-        let message = format!(
-            "`{}` takes {wanted} argument{plural}, and {}",
-            call.name,
-            super::call::are_given(call.values.len())
-        );
+        let message = format!("`{}` takes {wanted} argument{plural}, and {}", call.name, are_given(call.values.len()));
         self.error(catalogue::WRONG_ARITY, call.span, message)
     }
 }

@@ -61,13 +61,17 @@ impl Declarer<'_, '_> {
         if known.since() > min_kernel {
             self.report(newer(kind.span, &format!("`:{}` maps", known.keyword()), known.since(), min_kernel));
         }
-        let key = self.clause_type(definition, &clauses, "key-type");
-        let value = self.clause_type(definition, &clauses, "value-type");
+        let mut key = self.clause_type(definition, &clauses, "key-type");
+        let mut value = self.clause_type(definition, &clauses, "value-type");
         let max_entries = self.max_entries(definition, &clauses);
-        let missing: Vec<&str> = ["key-type", "value-type", "max-entries"]
-            .into_iter()
-            .filter(|clause| clauses.get(clause).is_none())
-            .collect();
+        let mut missing = vec!["key-type", "value-type", "max-entries"];
+        missing.retain(|clause| clauses.get(clause).is_none());
+        if known.facts().value == ValueRule::Program {
+            // There is no choice.
+            missing.retain(|clause| *clause == "max-entries");
+            let number = || Some((DataType::Int(IntType::U32), kind.span));
+            (key, value) = (key.or_else(number), value.or_else(number));
+        }
         if !missing.is_empty() && !clauses.has_unknown() {
             self.report(missing_clauses(name, known, &missing));
         }
@@ -90,6 +94,7 @@ impl Declarer<'_, '_> {
             flags,
             pin_by_name,
             events: Vec::new(),
+            programs: Vec::new(),
         })
     }
 
@@ -142,6 +147,7 @@ impl Declarer<'_, '_> {
             flags: 0,
             pin_by_name,
             events: Vec::new(),
+            programs: Vec::new(),
         })
     }
 
@@ -250,6 +256,18 @@ impl Declarer<'_, '_> {
                     .with_help(format!("a value for each CPU has at most {MAXIMUM_PER_CPU}")),
             ),
             ValueRule::Any | ValueRule::None => {}
+            ValueRule::Program => {
+                if !number {
+                    self.report(
+                        Diagnostic::error(
+                            MAP_VALUE,
+                            span,
+                            format!("this can't be the value of a `:{}`", kind.keyword()),
+                        )
+                        .with_help("leave it out: the values are programs, which user space puts there"),
+                    );
+                }
+            }
             ValueRule::Device(since) => {
                 let with_program = matches!(value, DataType::Struct(_)) && bytes == 8;
                 if with_program && since > min_kernel {

@@ -12,6 +12,7 @@ mod map;
 mod program;
 pub mod scope;
 mod structure;
+mod tail_calls;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +59,17 @@ pub struct Declarations {
     pub by_definition: BTreeMap<DefId, Declared>,
     /// Programs, in order of definition; one without a usable type is missing.
     pub programs: Vec<DeclaredProgram>,
+    /// What `(tail-call ctx program)` goes through, where the unit has such calls.
+    pub tail_calls: Option<TailCalls>,
+}
+
+/// The map of programs that other programs go on with.
+#[derive(Clone, Debug)]
+pub struct TailCalls {
+    /// The map, which no text defines.
+    pub map: MapId,
+    /// The program at each index.
+    pub programs: Vec<ProgramId>,
 }
 
 /// What a definition declares.
@@ -167,6 +179,10 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
         }
     }
     let Declarer { types, headers, by_definition, .. } = declarer;
+    let tail_calls = tail_calls::find(unit).map(|(programs, span)| {
+        let map = maps.push(tail_calls::map(programs.len(), span));
+        TailCalls { map, programs }
+    });
     Declarations {
         name: declared.name,
         doc: declared.doc,
@@ -178,6 +194,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
         headers,
         by_definition,
         programs: declared.programs,
+        tail_calls,
     }
 }
 

@@ -41,6 +41,7 @@ fn unit() -> Unit {
         flags: 1,
         pin_by_name: true,
         events: Vec::new(),
+        programs: Vec::new(),
     });
     let mut globals = Arena::new();
     let global = globals.push(Global {

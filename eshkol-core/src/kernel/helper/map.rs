@@ -1,11 +1,12 @@
 //! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
 
-use super::ArgumentKind::{Callback, CallbackContext, Int, Map, MapKey, MapValue, Memory, Record, Size};
+use super::ArgumentKind::{Callback, CallbackContext, Context, Int, Map, MapKey, MapValue, Memory, Record, Size};
 use super::Programs::Any;
 use super::{Helper, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::MapKind::{
-    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, RingBuf, XskMap,
+    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, ProgArray, RingBuf,
+    XskMap,
 };
 use crate::kernel::{KernelVersion, MapKind};
 
@@ -53,6 +54,19 @@ pub(super) static HELPERS: &[Helper] = &[
             ResultKind::Errno,
             ALWAYS,
             "removes a key and its value",
+        )
+    },
+    Helper {
+        arguments: &[Context, Map(&[ProgArray]), Int(IntType::U32)],
+        // The program that is called may do so (commit 1a4607ffba35), and the kernel does not look whether there is one.
+        changes_packet_data: true,
+        ..Helper::row(
+            12,
+            "bpf-tail-call",
+            KernelVersion::new(4, 2),
+            ResultKind::Unit,
+            &[(Any, KernelVersion::new(4, 2))],
+            "goes on with another program; `tail-call` makes that of the name of one",
         )
     },
     Helper {

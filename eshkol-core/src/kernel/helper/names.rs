@@ -28,7 +28,6 @@ pub fn by_name(name: &str) -> Option<KernelHelper> {
 /// Helpers that programs of some type here may call, but whose arguments the language can't write yet: sockets, timers,
 /// dynamic pointers, callbacks, locks.
 const NOT_AVAILABLE_YET: &[&str] = &[
-    "tail_call",
     "get_stackid",
     "get_cgroup_classid",
     "perf_event_read",

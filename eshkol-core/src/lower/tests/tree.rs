@@ -212,6 +212,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         flags: 0,
         pin_by_name: false,
         events: Vec::new(),
+        programs: Vec::new(),
     };
     let program = Program {
         name: "test".into(),

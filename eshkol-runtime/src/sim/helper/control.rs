@@ -1,8 +1,11 @@
-//! Helpers that call back (`kernel/bpf/bpf_iter.c`).
+//! Helpers that call functions (`kernel/bpf/bpf_iter.c`), or go on with another program (`kernel/bpf/core.c`).
 
 use super::{Arguments, Errno, Fault, Helper, Run, negated};
 
-pub(super) static HELPERS: &[Helper] = &[Helper { number: 181, name: "bpf_loop", arguments: 4, call: repeat }];
+pub(super) static HELPERS: &[Helper] = &[
+    Helper { number: 12, name: "bpf_tail_call", arguments: 3, call: tail_call },
+    Helper { number: 181, name: "bpf_loop", arguments: 4, call: repeat },
+];
 
 /// `BPF_MAX_LOOPS`
 const MOST_ROUNDS: u64 = 8 << 20;
@@ -23,4 +26,16 @@ fn repeat(run: &mut Run<'_>, [rounds, callback, context, flags, _]: Arguments) -
         }
     }
     Ok(rounds)
+}
+
+/// `bpf_tail_call(context, map, index)`: where there is a program, it begins as soon as the helper has returned.
+fn tail_call(run: &mut Run<'_>, [_, map, index, ..]: Arguments) -> Result<u64, Fault> {
+    let map = run.map(map)?;
+    let index = u32::try_from(index & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    let world = &mut *run.world;
+    let entry = world.maps[map].read(&mut world.memory, &index.to_ne_bytes());
+    if let Some(program) = entry.and_then(|entry| <[u8; 4]>::try_from(entry).ok()) {
+        run.go_on_with(u32::from_ne_bytes(program))?;
+    }
+    Ok(0)
 }

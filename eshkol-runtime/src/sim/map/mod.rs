@@ -155,7 +155,9 @@ fn storage(definition: &Definition, shape: &Shape) -> Option<Box<dyn Storage>> {
         kind::HASH | kind::PERCPU_HASH => Box::new(hash::Hash::new(shape, entries, false)),
         kind::LRU_HASH | kind::LRU_PERCPU_HASH => Box::new(hash::Hash::new(shape, entries, true)),
         kind::LPM_TRIE => Box::new(lpm_trie::LpmTrie::new(shape, entries, definition.key_size)),
-        kind::DEVMAP | kind::CPUMAP | kind::XSKMAP => Box::new(redirect::Targets::array(shape, entries)),
+        kind::DEVMAP | kind::CPUMAP | kind::XSKMAP | kind::PROG_ARRAY => {
+            Box::new(redirect::Targets::array(shape, entries))
+        }
         kind::DEVMAP_HASH => Box::new(redirect::Targets::hash(shape, entries)),
         kind::RINGBUF => Box::new(ring_buffer::RingBuffer::new(entries)),
         _ => return None,
@@ -166,9 +168,13 @@ impl Map {
     /// An empty map, the `number`th; `None` where the simulator has no such kind.
     pub(super) fn new(memory: &mut Memory, number: usize, definition: Definition, cpus: usize) -> Option<Self> {
         let per_cpu = [kind::PERCPU_ARRAY, kind::PERCPU_HASH, kind::LRU_PERCPU_HASH].contains(&definition.kind);
-        let redirects = [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP, kind::XSKMAP].contains(&definition.kind);
+        let targets = [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP, kind::XSKMAP, kind::PROG_ARRAY];
+        let of_targets = targets.contains(&definition.kind);
         let shape = Shape {
-            region: Kind::MapValue { map: definition.name.as_str().into(), constant: definition.constant || redirects },
+            region: Kind::MapValue {
+                map: definition.name.as_str().into(),
+                constant: definition.constant || of_targets,
+            },
             size: definition.value_size,
             copies: if per_cpu { cpus } else { 1 },
         };

@@ -1,4 +1,4 @@
-//! Maps of where packets are redirected to: an interface, a CPU or a socket, or nothing.
+//! Maps of where packets are redirected to, an interface, a CPU or a socket; and of programs to go on with. Or nothing.
 
 use std::collections::BTreeMap;
 
