@@ -63,7 +63,7 @@ eshkol! {
       (define-map seen :array (key-type :u32) (value-type :answers) (max-entries 1))
 
       (define (ask ctx)
-        (bpf-trace-printk "from interface %d, %d bytes" 28 (ctx-ingress-ifindex ctx) (packet-length ctx))
+        (bpf-trace-printk "from interface %d, %d bytes" (ctx-ingress-ifindex ctx) (packet-length ctx))
         (map-update seen 0
           (make-answers (bpf-ktime-get-ns) (bpf-get-prandom-u32) (bpf-get-smp-processor-id) (bpf-get-current-pid-tgid)
                         (bpf-get-current-uid-gid) (ctx-ingress-ifindex ctx) (ctx-rx-queue-index ctx)))

@@ -90,7 +90,7 @@ pub(super) const OTHER_SPELLINGS: &[(&[&str], &str)] = &[
     (&["let/cc", "let-optionals", "let1", "flet", "labels", "where"], "bind with `let`, `let*` or `letrec`"),
     (
         &["printf", "printk", "bpf-printk", "trace-printk"],
-        "the kernel's own is `(bpf-trace-printk \"…\" size x)`; or keep what you want to see in a map, and let Rust print it",
+        "the kernel's own is `(bpf-trace-printk \"… %d\" x)`; or keep what you want to see in a map, and let Rust print it",
     ),
     (&["..."], "`...` stands only in the patterns and templates of `syntax-rules`"),
     (&["else", "=>"], "it stands only in a clause of `cond` or `case`"),
@@ -128,7 +128,7 @@ pub(super) const NOT_IN_EBPF: &[(&[&str], &str)] = &[
             "write-line",
             "displayln",
         ],
-        "there is no output in the kernel: keep what you want to see in a map, and let Rust print it; `(bpf-trace-printk \"…\" size x)` writes to the trace pipe",
+        "there is no output in the kernel: keep what you want to see in a map, and let Rust print it; `(bpf-trace-printk \"… %d\" x)` writes to the trace pipe",
     ),
     (
         &["read", "read-line", "read-char", "open-input-file", "open-output-file", "call-with-port"],

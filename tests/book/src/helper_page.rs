@@ -45,13 +45,13 @@ pub(crate) fn text() -> String {
 }
 
 fn call(helper: &Helper) -> String {
+    if helper.variadic {
+        return format!("({} text n …)", helper.name);
+    }
     let mut call = format!("({}", helper.name);
     for argument in helper.arguments {
         call.push(' ');
         call.push_str(&name(*argument));
-    }
-    if helper.variadic {
-        call.push_str(" n …");
     }
     call.push(')');
     call

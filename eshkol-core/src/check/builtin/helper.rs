@@ -30,7 +30,7 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         );
     }
     let least = helper.arguments.len();
-    if call.values.len() < least || (call.values.len() > least && !(helper.variadic && call.values.len() <= 5)) {
+    if call.values.len() != least {
         let plural = if least == 1 { "" } else { "s" };
         let message = format!(
             "`{name}` takes {least} argument{plural}, and {}",
@@ -91,7 +91,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
     let mut complete = true;
     for (index, value) in values.into_iter().enumerate() {
         let span = value.span();
-        let kind = helper.arguments.get(index).copied().unwrap_or(ArgumentKind::Int(IntType::U64));
+        let Some(kind) = helper.arguments.get(index).copied() else { continue };
         let argument = match kind {
             ArgumentKind::Context => checker.context_argument(value).map(Argument::Value),
             ArgumentKind::Map(kinds) => match value {

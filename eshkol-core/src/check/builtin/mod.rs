@@ -13,6 +13,7 @@ mod ring_buffer;
 mod sequence;
 mod structure;
 mod tail_call;
+mod trace_print;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ static TABLES: &[&[Builtin]] = &[
     for_each::TABLE,
     ring_buffer::TABLE,
     tail_call::TABLE,
+    trace_print::TABLE,
     tracing::TABLE,
     atomic::TABLE,
     packet::TABLE,
