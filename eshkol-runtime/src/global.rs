@@ -43,6 +43,11 @@ impl<T: Plain> Global<T> {
         self.section.set(&SECTION, &to_vec::<T>(&value))
     }
 
+    /// Another handle on the same global.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self { spec: self.spec, section: self.section.try_clone()?, types: PhantomData })
+    }
+
     /// Its name in the source.
     pub fn name(&self) -> &str {
         self.spec.name

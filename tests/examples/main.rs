@@ -1,0 +1,47 @@
+//! The examples, run as the README says: each ends by itself, and shows what it is there to show.
+
+use std::process::{Command, Stdio};
+
+use eshkol_test_support::{Privilege, require_root, trace_fs};
+
+/// What an example writes.
+fn run(name: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--example", name, "--"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn exec_snoop_shows_what_is_executed() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let text = run("exec_snoop", &["3"]);
+    let line = |end: &str| {
+        let found = text.lines().find(|line| line.ends_with(end));
+        found.unwrap_or_else(|| panic!("no line ends with `{end}` in\n{text}")).split_whitespace().nth(3)
+    };
+    assert_eq!(line("/bin/true --version"), Some("0"));
+    assert_eq!(line("/bin/sh -c exec /bin/echo from a shell"), Some("0"));
+    assert_eq!(line("/bin/echo from a shell"), Some("0"));
+    assert_eq!(line("/nowhere/nothing at all"), Some("-2"));
+}
+
+#[test]
+fn syscall_audit_counts_and_shows_the_calls_of_a_command() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let text = run("syscall_audit", &["cat", "/etc/passwd", "/nowhere"]);
+    let ends_with = |end: &str| text.lines().filter(|line| line.ends_with(end)).count();
+    assert!(text.contains("execve(0x"), "{text}");
+    // The file that is there, the one that is not, and the libraries.
+    let opened = text.lines().filter(|line| line.contains(" openat(0xffffff")).count();
+    assert!(opened >= 3, "{text}");
+    assert_eq!((ends_with(" openat"), ends_with(" exit_group")), (1, 1), "{text}");
+    let counted = text.lines().find_map(|line| line.strip_suffix("  openat")).unwrap().trim();
+    assert_eq!(counted, opened.to_string(), "{text}");
+    assert!(text.contains("root:"), "the command's own output is there");
+    assert!(text.contains("ended with exit status: 1"), "{text}");
+}
