@@ -26,6 +26,7 @@ static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
     attach_points: &[],
     file: "",
     lines: &[],
+    facts: &[],
 }];
 
 const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {

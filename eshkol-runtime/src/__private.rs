@@ -9,7 +9,7 @@ pub use crate::plain::{InvalidValue, Plain};
 pub use crate::program::FromProgram;
 #[cfg(feature = "sim")]
 pub use crate::sim::Machine as Simulator;
-pub use crate::spec::{GlobalSpec, LineSpec, MapSpec, ProgramSpec, UnitSpec};
+pub use crate::spec::{FactSpec, GlobalSpec, LineSpec, MapSpec, ProgramSpec, UnitSpec};
 
 /// What there is without the simulator: nothing.
 #[cfg(not(feature = "sim"))]

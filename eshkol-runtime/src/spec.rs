@@ -55,6 +55,17 @@ pub struct ProgramSpec {
     pub file: &'static str,
     /// From which instruction on the code comes from which line (both rising).
     pub lines: &'static [LineSpec],
+    /// What its instructions ask of the running kernel, by rising instruction.
+    pub facts: &'static [FactSpec],
+}
+
+/// An instruction into which the loader puts something about the running kernel.
+#[derive(Copy, Clone, Debug)]
+pub struct FactSpec {
+    /// Instruction slot.
+    pub instruction: u32,
+    /// What it is about: `task-struct.pid`.
+    pub subject: &'static str,
 }
 
 /// From this instruction on, the source is this.

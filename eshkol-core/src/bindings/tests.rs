@@ -67,6 +67,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         globals: Arena::new(),
         programs: Vec::new(),
         functions: Arena::new(),
+        facts: Arena::new(),
         constants: Vec::new(),
     }
 }

@@ -217,6 +217,12 @@ impl Writer<'_> {
         match &inst.operation {
             Operation::Entry => {}
             Operation::Plain(template) => self.push(template.fill(allocations)?),
+            Operation::Relocated(template, target) => {
+                self.push(template.fill(allocations)?);
+                if let Some(inst) = self.insts.last_mut() {
+                    inst.relocation = Some(*target);
+                }
+            }
             Operation::Wide(wide) => self.wide(first()?, *wide),
             Operation::FrameAddress(offset) => {
                 let register = first()?;

@@ -1,5 +1,6 @@
 //! Machine code, before it is put into an object.
 
+use crate::check::kernel_types::FactId;
 use crate::ir::{FunctionId, GlobalSection, MapId};
 use crate::source::Span;
 
@@ -62,6 +63,9 @@ pub enum RelocationTarget {
     Map(MapId),
     /// `ld_imm64`: an address in a data section. `offset` is from the start of the section.
     Global { section: GlobalSection, offset: u32 },
+    /// The immediate of an arithmetic instruction, or the offset of a load: what is found out about the running kernel. The instruction
+    /// has what it is for the declared types.
+    Fact(FactId),
     /// `call` of a function of the unit, or `ld_imm64` of its address.
     Function(FunctionId),
 }

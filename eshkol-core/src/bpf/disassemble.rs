@@ -34,6 +34,7 @@ fn target_text(target: RelocationTarget) -> String {
     match target {
         RelocationTarget::Map(map) => map.to_string(),
         RelocationTarget::Function(function) => function.to_string(),
+        RelocationTarget::Fact(fact) => fact.to_string(),
         RelocationTarget::Global { section, offset } => format!("{section}+{offset}"),
     }
 }

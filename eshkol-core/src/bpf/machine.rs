@@ -58,6 +58,8 @@ pub(super) enum Operation {
     Entry,
     /// One instruction.
     Plain(Template),
+    /// One instruction, of which the loader fills in a part.
+    Relocated(Template, RelocationTarget),
     /// A 64-bit immediate load into operand 0.
     Wide(Wide),
     /// The address at an offset from the frame pointer into operand 0.

@@ -274,6 +274,7 @@ fn captured_size(ty: &Type, is_set: bool) -> Option<u32> {
     match ty {
         Type::Unit => Some(0),
         Type::Scalar(_) | Type::Verdict(_) => Some(8),
+        Type::Kernel(pointer) => (pointer.access == super::kernel_types::Access::Untyped).then_some(8),
         Type::Ipv6 => Some(16),
         // The verifier follows these through the stack; but it lets no function put one into the stack of its caller.
         Type::Ref(reference) | Type::Optional(reference) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::call::SelfCallTable;
 use super::declare::{Declarations, DeclaredProgram};
 use super::flow::{Epoch, Flow};
+use super::kernel_types::{Fact, FactId};
 use super::loops::ActiveLoop;
 use super::range::Range;
 use super::two_numbers::TwoNumbers;
@@ -80,6 +81,8 @@ pub(super) struct Functions {
     pub(super) entered: BTreeSet<*const Lambda>,
     /// The structs that go through each ring buffer.
     pub(super) events: BTreeMap<MapId, Vec<StructId>>,
+    /// What programs ask of the running kernel, each once.
+    pub(super) facts: Arena<FactId, Fact>,
 }
 
 /// A function that stays a function, as its callers see it.

@@ -1,6 +1,7 @@
 //! From one type to another: reading through references, storing into narrower places, joining the branches of an `if`.
 
 use super::checker::Checker;
+use super::kernel_types::{Access, KernelPointer, KernelType};
 use super::range::Range;
 use super::typed::{self, ExprKind, Place, RefTarget, RefType, Region, Type};
 use super::types::{DataType, IntType, Storage};
@@ -33,6 +34,7 @@ impl Checker<'_> {
                 self.maybe_absent(&run);
                 None
             }
+            Type::Kernel(_) => self.read_through_kernel(run),
             _ => Some(run),
         }
     }
@@ -137,6 +139,11 @@ impl Checker<'_> {
         let literal_fits = |run: &Run, int: IntType| run.constant().filter(|value| Range::of(int).contains(*value));
         match data {
             DataType::Int(_) | DataType::BigEndian(_) | DataType::Enum(_) | DataType::Ipv4 => {
+                if let (Value::Run(run), DataType::Int(IntType::U64)) = (&value, data)
+                    && matches!(run.expr.ty, Type::Kernel(_))
+                {
+                    return Value::Run(self.kernel_number(run.clone(), span));
+                }
                 let Some(run) = self.scalar(value) else { return Value::Error(span) };
                 let (Some(to), Some(_)) = (scalar_int(data), run.int_type()) else {
                     return self.cast_mismatch(run, data, span);
@@ -198,9 +205,22 @@ impl Checker<'_> {
         if matches!(value, Value::Error(_)) {
             return value;
         }
-        let Some(data) = self.data_type(annotation) else { return Value::Error(annotation.span) };
         let span = value.span();
-        self.cast(value, &data, span)
+        self.as_type(value, annotation, span)
+    }
+
+    /// A value as a type that is written asks for.
+    pub(super) fn as_type(&mut self, value: Value, ty: &Datum, span: Span) -> Value {
+        if is_reference(ty) {
+            return match self.kernel_type(ty) {
+                Some(KernelType::Pointer(target)) => self.kernel_address(value, (*target).clone(), span),
+                _ => Value::Error(ty.span),
+            };
+        }
+        match self.data_type(ty) {
+            Some(data) => self.cast(value, &data, span),
+            None => Value::Error(ty.span),
+        }
     }
 
     /// Reads a type.
@@ -225,6 +245,15 @@ impl Checker<'_> {
         }
         if let Some((reference, then, otherwise)) = unify_references(&then, &otherwise) {
             return Some((reference, then, otherwise));
+        }
+        if let (Type::Kernel(a), Type::Kernel(b)) = (&then.expr.ty, &otherwise.expr.ty)
+            && a.target == b.target
+        {
+            let (then, otherwise) = (self.untyped(then.expr), self.untyped(otherwise.expr));
+            return Some((then.ty.clone(), then, otherwise));
+        }
+        if let Some(unified) = unify_kernel_address(&then, &otherwise) {
+            return Some(unified);
         }
         if refer_to_others(&then, &otherwise) {
             self.branches_differ(&then, &otherwise, span);
@@ -258,7 +287,7 @@ impl Checker<'_> {
 
     fn read_branch(&mut self, run: Run, other: &Run) -> Option<Run> {
         match (&run.expr.ty, &other.expr.ty) {
-            (Type::Ref(_), _) => self.read_through(run),
+            (Type::Ref(_), _) | (Type::Kernel(_), Type::Scalar(_) | Type::Ipv6) => self.read_through(run),
             (Type::Optional(_), Type::Scalar(_) | Type::Ipv6 | Type::Ref(_)) => {
                 self.maybe_absent(&run);
                 None
@@ -266,6 +295,12 @@ impl Checker<'_> {
             _ => Some(run),
         }
     }
+}
+
+/// Whether a type is written `(ref …)`.
+pub(super) fn is_reference(ty: &Datum) -> bool {
+    let head = ty.as_list().and_then(<[_]>::first).and_then(Datum::as_symbol);
+    head.is_some_and(|name| &**name == "ref")
 }
 
 /// The integer type of a value that is one or the other.
@@ -323,10 +358,33 @@ fn refer_to_others(one: &Run, other: &Run) -> bool {
     }
 }
 
+/// An address in the kernel and `#f`, which is 0, as one.
+fn unify_kernel_address(then: &Run, otherwise: &Run) -> Option<(Type, typed::Expr, typed::Expr)> {
+    let pointer = match (&then.expr.ty, &otherwise.expr.ty) {
+        (Type::Kernel(pointer), _) if is_false(otherwise) => pointer,
+        (_, Type::Kernel(pointer)) if is_false(then) => pointer,
+        _ => return None,
+    };
+    let access = match pointer.access {
+        Access::Typed | Access::TypedOrNull => Access::TypedOrNull,
+        Access::Untyped => Access::Untyped,
+    };
+    let ty = Type::Kernel(KernelPointer { access, ..pointer.clone() });
+    let convert = |run: &Run| match is_false(run) {
+        true => typed::Expr::new(ty.clone(), run.expr.span, ExprKind::Absent),
+        false => typed::Expr { ty: ty.clone(), ..run.expr.clone() },
+    };
+    let (then, otherwise) = (convert(then), convert(otherwise));
+    Some((ty, then, otherwise))
+}
+
+/// Whether a value is `#f`.
+fn is_false(run: &Run) -> bool {
+    run.expr.ty == Type::Scalar(DataType::Bool) && matches!(run.expr.kind, ExprKind::Constant(0))
+}
+
 /// Two references, or optionals, or an optional and `#f`, as one.
 fn unify_references(then: &Run, otherwise: &Run) -> Option<(Type, typed::Expr, typed::Expr)> {
-    let absent =
-        |run: &Run| run.expr.ty == Type::Scalar(DataType::Bool) && matches!(run.expr.kind, ExprKind::Constant(0));
     let reference = |run: &Run| match &run.expr.ty {
         Type::Ref(reference) => Some((reference.clone(), false)),
         Type::Optional(reference) => Some((reference.clone(), true)),
@@ -340,8 +398,8 @@ fn unify_references(then: &Run, otherwise: &Run) -> Option<(Type, typed::Expr, t
             let region = if a.region == b.region { a.region } else { Region::Any };
             (RefType { region, ..a }, a_optional || b_optional)
         }
-        (Some((a, _)), None) if absent(otherwise) => (a, true),
-        (None, Some((b, _))) if absent(then) => (b, true),
+        (Some((a, _)), None) if is_false(otherwise) => (a, true),
+        (None, Some((b, _))) if is_false(then) => (b, true),
         _ => return None,
     };
     let ty = if optional { Type::Optional(merged) } else { Type::Ref(merged) };

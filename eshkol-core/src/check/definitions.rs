@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::call::SelfCallTable;
 use super::checker::{Checker, Functions, Position};
-use super::convert::read_type;
+use super::convert::{is_reference, read_type};
 use super::declare::{Declarations, Declared, DeclaredProgram};
+use super::kernel_types::{Access, KernelPointer, KernelType};
 use super::typed::{self, Constant, ConstantValue, ExprKind as Typed, Type};
 use super::types::DataType;
 use super::value::{Environment, Run, Static, Value};
@@ -17,6 +18,7 @@ use crate::bindings::constant_name;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, catalogue};
 use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
 use crate::source::{Sources, Span};
+use crate::syntax::Datum;
 
 /// Mistakes whatever the arguments are. What an `if` gives is none of them: an argument may decide it while compiling.
 const CERTAIN: &[Code] = &[
@@ -109,17 +111,24 @@ impl Checker<'_> {
     fn unknown_argument(&mut self, parameter: VarId, span: Span) -> Value {
         let unit = self.unit;
         let variable = unit.variables.at(parameter);
-        let Some(data) = variable.annotation.as_ref().and_then(|annotation| self.data_type(annotation)) else {
-            return Value::Error(span);
-        };
-        let ty = match read_type(&data) {
-            DataType::Ipv6 => Type::Ipv6,
-            data if data.storage().is_some() => Type::Scalar(data),
-            _ => return Value::Error(span),
-        };
+        let Some(annotation) = &variable.annotation else { return Value::Error(span) };
+        let Some(ty) = self.type_of(annotation) else { return Value::Error(span) };
         let argument = Run::new(typed::Expr::new(ty, variable.span, Typed::Unit));
         let local = self.new_local(&variable.name, &argument, false);
         Value::Run(self.read_local(local, variable.span))
+    }
+
+    /// The type of a value of which only an annotation is known.
+    fn type_of(&mut self, annotation: &Datum) -> Option<Type> {
+        if is_reference(annotation) {
+            let KernelType::Pointer(target) = self.kernel_type(annotation)? else { return None };
+            return Some(Type::Kernel(KernelPointer { target: (*target).clone(), access: Access::Untyped }));
+        }
+        match read_type(&self.data_type(annotation)?) {
+            DataType::Ipv6 => Some(Type::Ipv6),
+            data if data.storage().is_some() => Some(Type::Scalar(data)),
+            _ => None,
+        }
     }
 
     /// Checks a procedure that nothing has called yet.

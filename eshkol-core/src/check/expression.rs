@@ -101,12 +101,14 @@ impl Checker<'_> {
             ExprKind::Case { key, clauses, otherwise } => self.case(key, clauses, otherwise, position, span),
             ExprKind::The(ty, value) => {
                 let value = self.value(value);
-                match self.data_type(ty) {
-                    Some(data) => self.cast(value, &data, span),
-                    None => Value::Error(span),
-                }
+                self.as_type(value, ty, span)
             }
-            ExprKind::SizeOf(_) => {
+            ExprKind::FieldExists { ty, path } => self.field_exists(ty, path, span),
+            ExprKind::TypeExists(ty) => self.type_exists(ty, span),
+            ExprKind::SizeOf(ty) => {
+                if let Some(size) = self.kernel_size(ty, span) {
+                    return size;
+                }
                 let program = Some(self.program.id);
                 match self.declarations.constant(self.unit, program, expr, self.diagnostics) {
                     Some(size) => Value::literal(size, span),
@@ -199,7 +201,14 @@ impl Checker<'_> {
                 }
             }
             Some(Declared::Value) => self.constant_or_procedure(id, span),
-            Some(Declared::Struct(_) | Declared::Header(_) | Declared::Enum(_) | Declared::Alias(_)) => {
+            Some(
+                Declared::Struct(_)
+                | Declared::Header(_)
+                | Declared::Enum(_)
+                | Declared::KernelStruct(_)
+                | Declared::KernelEnum(_)
+                | Declared::Alias(_),
+            ) => {
                 let name = &self.unit.definitions.at(id).name.name;
                 let message = format!("`{name}` is a type, and a value is wanted here");
                 self.error(catalogue::TYPE_MISMATCH, span, message)
@@ -255,6 +264,9 @@ impl Checker<'_> {
     }
 
     fn enum_variant(&mut self, id: DefId, variant: usize, span: Span) -> Value {
+        if let Some(Declared::KernelEnum(id)) = self.declarations.by_definition.get(&id) {
+            return self.kernel_variant(*id, variant, span);
+        }
         let Some(Declared::Enum(id)) = self.declarations.by_definition.get(&id) else { return Value::Error(span) };
         let Some((_, value)) = self.declarations.types.enums.at(*id).variants.get(variant) else {
             return Value::Error(span);
@@ -384,6 +396,7 @@ pub(super) fn is_pure(expr: &typed::Expr) -> bool {
             is_pure(&place.base) && place.index.as_ref().is_none_or(|(index, _)| is_pure(index))
         }
         Typed::ContextLoad { context, .. } => is_pure(context),
+        Typed::Kernel(op) => op.parts().all(is_pure),
         Typed::If { test, then, otherwise } => is_pure(test) && is_pure(then) && is_pure(otherwise),
         _ => false,
     }

@@ -20,6 +20,8 @@ mod flow;
 mod forks;
 mod functions;
 mod implied;
+pub(crate) mod kernel_memory;
+pub mod kernel_types;
 mod loops;
 mod or;
 mod parts;
@@ -79,6 +81,7 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         let place = |id: &form::ProgramId| declarations.programs.iter().position(|program| program.id == *id);
         maps.at_mut(tail_calls.map).programs = places.filter_map(place).collect();
     }
+    let facts = std::mem::take(&mut functions.facts);
     let functions = functions::keep_called(&mut programs, functions.arena);
     for program in &programs {
         tail_calls::check(program, declarations.min_kernel, diagnostics);
@@ -104,5 +107,6 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
         constants,
         programs,
         functions,
+        facts,
     })
 }

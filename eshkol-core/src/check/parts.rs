@@ -4,7 +4,7 @@ use super::typed::{Argument, Expr, ExprKind, Part, PartValue, Place};
 
 /// A function that calls `visit` with each direct part of an expression, in order of evaluation.
 macro_rules! direct_parts {
-    ($(#[$doc:meta])* $name:ident, $place:ident, $($mutable:tt)?) => {
+    ($(#[$doc:meta])* $name:ident, $place:ident, $kernel:ident, $($mutable:tt)?) => {
         $(#[$doc])*
         pub(super) fn $name(expr: &$($mutable)? Expr, visit: &mut dyn FnMut(&$($mutable)? Expr)) {
             match &$($mutable)? expr.kind {
@@ -80,6 +80,7 @@ macro_rules! direct_parts {
                     visit(context);
                     visit(value);
                 }
+                ExprKind::Kernel(op) => op.$kernel().for_each(visit),
                 ExprKind::Parse { context, cursor, .. } => {
                     visit(context);
                     visit(cursor);
@@ -110,9 +111,9 @@ macro_rules! direct_parts {
 
 direct_parts! {
     /// Calls `visit` with each direct part of an expression, in order of evaluation.
-    parts, place_parts,
+    parts, place_parts, parts,
 }
 direct_parts! {
     /// The same, to change them.
-    parts_mut, place_parts_mut, mut
+    parts_mut, place_parts_mut, parts_mut, mut
 }

@@ -222,6 +222,11 @@ impl Checker<'_> {
                 let expr = self.read_through(run).map(|run| run.expr);
                 self.undecided(expr.unwrap_or_else(|| boolean(span, Typed::Constant(1))))
             }
+            // Whether it is 0.
+            Type::Kernel(_) => {
+                let kind = Typed::IsPresent(Box::new(run.expr));
+                self.undecided(boolean(span, kind))
+            }
             // Known to be there.
             Type::Ref(_) => self.decided(true, span),
             Type::Never => self.undecided(boolean(span, Typed::Constant(1))),

@@ -7,7 +7,7 @@ use super::declare::Declared;
 use super::declare::scope::{self, Scope};
 use super::types::{DataType, IntType};
 use crate::diagnostic::catalogue::{
-    ARRAY_LENGTH, FLOAT_TYPE, HEADER_AS_TYPE, MALFORMED_TYPE, TYPE_TOO_LARGE, UNKNOWN_TYPE,
+    ARRAY_LENGTH, FLOAT_TYPE, HEADER_AS_TYPE, KERNEL_TYPE_AS_DATA, MALFORMED_TYPE, TYPE_TOO_LARGE, UNKNOWN_TYPE,
 };
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::expand::form::ProgramId;
@@ -213,6 +213,17 @@ fn named<'u>(scope: &mut dyn Scope<'u>, program: Option<ProgramId>, name: &str, 
                 );
                 None
             }
+            Declared::KernelStruct(_) | Declared::KernelEnum(_) => {
+                scope.report(
+                    Diagnostic::error(
+                        KERNEL_TYPE_AS_DATA,
+                        span,
+                        format!("`{name}` is the kernel's: a program keeps none"),
+                    )
+                    .with_help("keep the fields that are wanted of it, in a struct of `define-struct`"),
+                );
+                None
+            }
             Declared::Map(_) | Declared::Global(_) | Declared::Value => None,
         };
     }
@@ -255,7 +266,12 @@ fn array<'u>(
 }
 
 /// The length of an array whose elements have so many bytes.
-fn array_length<'u>(scope: &mut dyn Scope<'u>, program: Option<ProgramId>, length: &Datum, bytes: u32) -> Option<u32> {
+pub(super) fn array_length<'u>(
+    scope: &mut dyn Scope<'u>,
+    program: Option<ProgramId>,
+    length: &Datum,
+    bytes: u32,
+) -> Option<u32> {
     let value = constant::of_datum(scope, program, length)?;
     match u32::try_from(value) {
         Ok(0) | Err(_) if value <= 0 => {

@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use super::kernel_types::{Fact, FactId, KernelPointer};
 use super::types::{DataType, EnumId, IntType, Storage, StructId, Types};
 use crate::arena::{Arena, ids};
 use crate::kernel::{HelperId, KernelVersion, MapKind, ProgramType};
@@ -57,6 +58,8 @@ pub struct Unit {
     pub programs: Vec<Program>,
     /// Functions that programs call.
     pub functions: Arena<FunctionId, Function>,
+    /// What programs ask of the running kernel.
+    pub facts: Arena<FactId, Fact>,
 }
 
 /// A map.
@@ -243,6 +246,8 @@ pub enum Type {
     Cursor,
     /// One word: the context pointer.
     Context(ProgramType),
+    /// One word: an address in the kernel's memory, or 0. What is read there where there is nothing is 0.
+    Kernel(KernelPointer),
     /// Several values at once, of `values`. Words of the parts in order.
     Values(Vec<Type>),
 }
@@ -410,6 +415,76 @@ pub enum ExprKind {
     Helper { helper: HelperId, arguments: Vec<Argument> },
     /// Calls a function of the unit.
     Call { function: FunctionId, arguments: Vec<Expr> },
+    /// Something with the kernel's memory.
+    Kernel(KernelOp),
+}
+
+/// Something with the kernel's memory. `base` is always a [`Type::Kernel`].
+#[derive(Clone, Debug)]
+pub enum KernelOp {
+    /// What the loader fills in: a scalar.
+    Fact(FactId),
+    /// A number as an address of which the kernel's verifier knows nothing.
+    Pointer(Box<Expr>),
+    /// An address as a `U64`.
+    Number(Box<Expr>),
+    /// The address of a part of a struct: so many bytes behind it, which the loader fills in.
+    Part { base: Box<Expr>, offset: FactId },
+    /// The address of an element: so many bytes behind an address of which the verifier knows nothing.
+    Element { base: Box<Expr>, bytes: Box<Expr> },
+    /// Reads a scalar or an address there, or so many bytes behind it.
+    Load { base: Box<Expr>, offset: Option<FactId>, storage: Storage },
+    /// Reads a bit field of a struct.
+    Bits { base: Box<Expr>, facts: Arc<BitField> },
+    /// Copies data there, or so many bytes behind it, into fresh stack memory. A `Ref` to it.
+    Copy { base: Box<Expr>, offset: Option<FactId>, data: DataType },
+}
+
+/// Where a bit field is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct BitField {
+    /// Its bytes: from the start of the struct on, …
+    pub offset: FactId,
+    /// … and how many.
+    pub size: FactId,
+    /// How far to shift them left, as a number of 64 bits, …
+    pub left: FactId,
+    /// … and then right.
+    pub right: FactId,
+    /// Fill with the sign.
+    pub signed: bool,
+}
+
+impl KernelOp {
+    /// The direct parts, in order of evaluation.
+    pub fn parts(&self) -> impl Iterator<Item = &Expr> {
+        let (first, second) = match self {
+            Self::Fact(_) => (None, None),
+            Self::Pointer(base)
+            | Self::Number(base)
+            | Self::Part { base, .. }
+            | Self::Load { base, .. }
+            | Self::Bits { base, .. }
+            | Self::Copy { base, .. } => (Some(base), None),
+            Self::Element { base, bytes } => (Some(base), Some(bytes)),
+        };
+        first.into_iter().chain(second).map(|part| &**part)
+    }
+
+    /// The same, to change them.
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let (first, second) = match self {
+            Self::Fact(_) => (None, None),
+            Self::Pointer(base)
+            | Self::Number(base)
+            | Self::Part { base, .. }
+            | Self::Load { base, .. }
+            | Self::Bits { base, .. }
+            | Self::Copy { base, .. } => (Some(base), None),
+            Self::Element { base, bytes } => (Some(base), Some(bytes)),
+        };
+        first.into_iter().chain(second).map(|part| &mut **part)
+    }
 }
 
 /// A part of freshly allocated memory.

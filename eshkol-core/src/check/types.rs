@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::kernel_types::{KernelEnum, KernelEnumId, KernelStruct, KernelStructId};
 use crate::arena::{Arena, ids};
 use crate::source::Span;
 use crate::syntax::Name;
@@ -14,13 +15,17 @@ ids! {
     EnumId = "enum";
 }
 
-/// Structs and enums of a unit.
+/// Structs and enums of a unit, and those of the kernel that it declares.
 #[derive(Clone, Debug, Default)]
 pub struct Types {
     /// Every struct.
     pub structs: Arena<StructId, Struct>,
     /// Every enum.
     pub enums: Arena<EnumId, Enum>,
+    /// Every struct of the kernel.
+    pub kernel_structs: Arena<KernelStructId, KernelStruct>,
+    /// Every enum of the kernel.
+    pub kernel_enums: Arena<KernelEnumId, KernelEnum>,
 }
 
 /// A type of data: what a map, a field or a global can hold.

@@ -321,6 +321,7 @@ pub(super) fn describe_type(ty: &Type, names: &dyn Fn(&DataType) -> String) -> S
         Type::Optional(reference) => format!("`{}`, which may be absent", target(&reference.target)),
         Type::Cursor => "a place in the packet".to_owned(),
         Type::Context(_) => "the context".to_owned(),
+        Type::Kernel(_) => "an address in the kernel".to_owned(),
         Type::Values(parts) => format!("{} values", parts.len()),
     }
 }

@@ -41,6 +41,8 @@ pub(super) fn children<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
         | ExprKind::Builtin(_)
         | ExprKind::Program(_)
         | ExprKind::SizeOf(_)
+        | ExprKind::FieldExists { .. }
+        | ExprKind::TypeExists(_)
         | ExprKind::Unspecified
         | ExprKind::Error => {}
         ExprKind::Lambda(lambda) => visit(&lambda.body),

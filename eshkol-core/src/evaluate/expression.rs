@@ -238,6 +238,9 @@ impl<'u> Machine<'u> {
                 self.evaluate(frame, context)?;
                 Value::Word(self.memory.bytes(self.packet).len() as u64)
             }
+            ExprKind::Kernel(_) => {
+                return Err(violation(span, "there is no kernel here whose memory could be read").into());
+            }
             ExprKind::Parse { context, cursor, size } => {
                 self.evaluate(frame, context)?;
                 let cursor = self.pointer(frame, cursor)?;

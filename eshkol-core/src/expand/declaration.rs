@@ -41,6 +41,8 @@ pub(super) enum Sort {
     Struct,
     Header,
     Enum,
+    KernelStruct,
+    KernelEnum,
     Global,
     Alias,
     Procedure,
@@ -55,6 +57,8 @@ impl Sort {
             Self::Struct => "a struct",
             Self::Header => "a header",
             Self::Enum => "an enum",
+            Self::KernelStruct => "a struct of the kernel",
+            Self::KernelEnum => "an enum of the kernel",
             Self::Global => "a global",
             Self::Alias => "the name of a type",
             Self::Procedure => "a procedure",
@@ -63,7 +67,7 @@ impl Sort {
     }
 
     fn is_type(self) -> bool {
-        matches!(self, Self::Struct | Self::Header | Self::Enum | Self::Alias)
+        matches!(self, Self::Struct | Self::Header | Self::Enum | Self::KernelStruct | Self::KernelEnum | Self::Alias)
     }
 }
 
@@ -81,6 +85,12 @@ pub(super) enum Pending {
     },
     Enum {
         variants: Vec<(Ident, Option<Datum>)>,
+    },
+    KernelStruct {
+        fields: Vec<FieldSyntax>,
+    },
+    KernelEnum {
+        variants: Vec<Ident>,
     },
     Global {
         mutable: bool,
@@ -184,7 +194,7 @@ impl Expander<'_> {
         self.declare(name, form, Sort::Map, pending).map(|_| ())
     }
 
-    /// `define-struct` and `define-header`.
+    /// `define-struct`, `define-header` and `define-kernel-struct`.
     pub(super) fn declare_struct(&mut self, form: &Datum, arguments: &[Datum], sort: Sort) -> Outcome<()> {
         let Some((name, fields)) = arguments.split_first() else {
             return Err(Refusal::malformed(form.span, "a name and fields are wanted"));
@@ -196,6 +206,7 @@ impl Expander<'_> {
         let names: Vec<Ident> = parsed.iter().map(|field| field.name.clone()).collect();
         let pending = match sort {
             Sort::Header => Pending::Header { fields: parsed },
+            Sort::KernelStruct => Pending::KernelStruct { fields: parsed },
             _ => Pending::Struct { fields: parsed },
         };
         let declaration = self.declare(name, form, sort, pending)?;
@@ -204,12 +215,18 @@ impl Expander<'_> {
             let identifier = Identifier { name: text.into(), alias };
             self.bind_global(identifier, Global::StructProcedure(declaration, procedure), span);
         };
-        bind(format!("make-{base}"), StructProcedure::Make, name.span);
+        // The kernel's own memory is only read.
+        let is_own = sort != Sort::KernelStruct;
+        if is_own {
+            bind(format!("make-{base}"), StructProcedure::Make, name.span);
+        }
         // A field that is there twice is the checker's to report; it binds its names once.
         let mut seen = HashSet::new();
         for (index, field) in names.iter().enumerate().filter(|(_, field)| seen.insert(&field.name)) {
             bind(format!("{base}-{}", field.name), StructProcedure::Get(index), field.span);
-            bind(format!("set-{base}-{}!", field.name), StructProcedure::Set(index), field.span);
+            if is_own {
+                bind(format!("set-{base}-{}!", field.name), StructProcedure::Set(index), field.span);
+            }
         }
         if sort == Sort::Header {
             bind(format!("{base}-payload"), StructProcedure::Payload, name.span);
@@ -240,8 +257,8 @@ impl Expander<'_> {
         }
     }
 
-    /// `define-enum`.
-    pub(super) fn declare_enum(&mut self, form: &Datum, arguments: &[Datum]) -> Outcome<()> {
+    /// `define-enum` and `define-kernel-enum`.
+    pub(super) fn declare_enum(&mut self, form: &Datum, arguments: &[Datum], sort: Sort) -> Outcome<()> {
         let Some((name, items)) = arguments.split_first() else {
             return Err(Refusal::malformed(form.span, "a name and variants are wanted"));
         };
@@ -251,7 +268,11 @@ impl Expander<'_> {
             let (variant, value) = match item.as_list() {
                 None => (item, None),
                 Some([variant]) => (variant, None),
-                Some([variant, value]) => (variant, Some(value.clone())),
+                Some([variant, value]) if sort == Sort::Enum => (variant, Some(value.clone())),
+                Some(_) if sort == Sort::KernelEnum => {
+                    let message = "a variant of the kernel's enum is a name: the kernel knows its number";
+                    return Err(Refusal::malformed(item.span, message));
+                }
                 Some(_) => return Err(Refusal::malformed(item.span, "a variant is `name` or `(name value)`")),
             };
             let (Some(ident), Some(identifier)) = (ident(variant), Identifier::of(variant)) else {
@@ -260,7 +281,13 @@ impl Expander<'_> {
             identifiers.push((identifier, variant.span));
             variants.push((ident, value));
         }
-        let declaration = self.declare(name, form, Sort::Enum, Pending::Enum { variants })?;
+        let pending = match sort {
+            Sort::KernelEnum => {
+                Pending::KernelEnum { variants: variants.into_iter().map(|(variant, _)| variant).collect() }
+            }
+            _ => Pending::Enum { variants },
+        };
+        let declaration = self.declare(name, form, sort, pending)?;
         let mut seen = HashSet::new();
         for (index, (identifier, span)) in identifiers.into_iter().enumerate() {
             if !seen.insert(identifier.clone()) {
@@ -324,6 +351,8 @@ impl Expander<'_> {
             }
             Pending::Struct { fields } => DefinitionKind::Struct { fields: self.note_field_types(fields) },
             Pending::Header { fields } => DefinitionKind::Header { fields: self.note_field_types(fields) },
+            Pending::KernelStruct { fields } => DefinitionKind::KernelStruct { fields: self.note_field_types(fields) },
+            Pending::KernelEnum { variants } => DefinitionKind::KernelEnum { variants },
             Pending::Enum { variants } => DefinitionKind::Enum {
                 variants: variants
                     .into_iter()

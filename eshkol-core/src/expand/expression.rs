@@ -193,6 +193,17 @@ impl Expander<'_> {
                 [ty] => Ok(ExprKind::SizeOf(self.type_syntax(ty))),
                 _ => Err(Refusal::malformed(datum.span, "`sizeof` wants one type")),
             },
+            Special::FieldExists => match arguments {
+                [ty, path @ ..] if !path.is_empty() => {
+                    let path = path.iter().map(without_aliases).collect();
+                    Ok(ExprKind::FieldExists { ty: self.type_syntax(ty), path })
+                }
+                _ => Err(Refusal::malformed(datum.span, "`field-exists?` wants a struct of the kernel and a field")),
+            },
+            Special::TypeExists => match arguments {
+                [ty] => Ok(ExprKind::TypeExists(self.type_syntax(ty))),
+                _ => Err(Refusal::malformed(datum.span, "`type-exists?` wants one struct of the kernel")),
+            },
             Special::ParseHeader => self.parse_header(datum, arguments),
             Special::Reserve => match arguments {
                 [buffer, event] => {

@@ -104,6 +104,10 @@ pub enum DefinitionKind {
     Header { fields: Vec<FieldSyntax> },
     /// `(define-enum name variant …)`, each `name` or `(name value)`.
     Enum { variants: Vec<(Ident, Option<Expr>)> },
+    /// `(define-kernel-struct name (field type …) …)`.
+    KernelStruct { fields: Vec<FieldSyntax> },
+    /// `(define-kernel-enum name variant …)`.
+    KernelEnum { variants: Vec<Ident> },
     /// `(define-global name type init)` or `(define-global (name :mutable) type init)`.
     Global { mutable: bool, ty: Datum, init: Option<Expr> },
     /// `(define-type name type)`.
@@ -205,6 +209,10 @@ pub enum ExprKind {
     The(Datum, Box<Expr>),
     /// `(sizeof type)`.
     SizeOf(Datum),
+    /// `(field-exists? struct field …)` or `(field-exists? enum variant)`.
+    FieldExists { ty: Datum, path: Vec<Datum> },
+    /// `(type-exists? struct)`.
+    TypeExists(Datum),
     /// `(parse-header name cursor)`, with the definition of the header.
     ParseHeader(DefId, Box<Expr>),
     /// `(ringbuf-reserve buffer struct)`.

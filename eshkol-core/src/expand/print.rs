@@ -64,6 +64,14 @@ impl Printer<'_, '_> {
             }
             DefinitionKind::Struct { fields } => self.fields("define-struct", name, fields),
             DefinitionKind::Header { fields } => self.fields("define-header", name, fields),
+            DefinitionKind::KernelStruct { fields } => self.fields("define-kernel-struct", name, fields),
+            DefinitionKind::KernelEnum { variants } => {
+                write!(self.out, "(define-kernel-enum {name}")?;
+                for variant in variants {
+                    write!(self.out, " {}", variant.name)?;
+                }
+                self.out.write_str(")")
+            }
             DefinitionKind::Enum { variants } => {
                 write!(self.out, "(define-enum {name}")?;
                 for (variant, value) in variants {
@@ -241,6 +249,14 @@ impl Printer<'_, '_> {
                 self.out.write_str(")")
             }
             ExprKind::SizeOf(ty) => write!(self.out, "(sizeof {ty})"),
+            ExprKind::FieldExists { ty, path } => {
+                write!(self.out, "(field-exists? {ty}")?;
+                for step in path {
+                    write!(self.out, " {step}")?;
+                }
+                self.out.write_str(")")
+            }
+            ExprKind::TypeExists(ty) => write!(self.out, "(type-exists? {ty})"),
             ExprKind::ParseHeader(id, cursor) => {
                 let name = self.unit.definitions.get(*id).map_or("?", |definition| &definition.name.name);
                 write!(self.out, "(parse-header {name}")?;

@@ -58,6 +58,8 @@ specials! {
     WhenLet "when-let" "(when-let (x e) body …)";
     The "the" "(the type e)";
     SizeOf "sizeof" "(sizeof type)";
+    FieldExists "field-exists?" "(field-exists? struct field …)";
+    TypeExists "type-exists?" "(type-exists? struct)";
     ParseHeader "parse-header" "(parse-header name cursor)";
     Reserve "ringbuf-reserve" "(ringbuf-reserve buffer struct)";
     Define "define" "(define name e), (define name : type e) or (define (f a (b : type) . rest) : type body …)";
@@ -73,6 +75,7 @@ specials! {
     DefineGlobal "define-global" "(define-global name type value) or (define-global (name :mutable) type value)";
     DefineType "define-type" "(define-type name type)";
     DefineKernelStruct "define-kernel-struct" "(define-kernel-struct name (field type) …)";
+    DefineKernelEnum "define-kernel-enum" "(define-kernel-enum name variant …)";
     DefineKfunc "define-kfunc" "(define-kfunc name …)";
     Import "import" "(import (library name))";
     Include "include" "(include \"file.esh\")";
@@ -98,6 +101,7 @@ impl Special {
                 | Self::DefineGlobal
                 | Self::DefineType
                 | Self::DefineKernelStruct
+                | Self::DefineKernelEnum
                 | Self::DefineKfunc
                 | Self::Import
                 | Self::Include

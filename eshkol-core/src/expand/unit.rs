@@ -56,13 +56,15 @@ impl Expander<'_> {
             Special::DefineMap => self.declare_map(&form, arguments),
             Special::DefineStruct => self.declare_struct(&form, arguments, Sort::Struct),
             Special::DefineHeader => self.declare_struct(&form, arguments, Sort::Header),
-            Special::DefineEnum => self.declare_enum(&form, arguments),
+            Special::DefineEnum => self.declare_enum(&form, arguments, Sort::Enum),
             Special::DefineGlobal => self.declare_global(&form, arguments),
             Special::DefineType => self.declare_type(&form, arguments),
             Special::DefineProgram => self.declare_program(&form, arguments, program),
             Special::DefineObject => self.declare_object(&form, arguments, program),
             Special::Include => self.include(&form, arguments, program),
-            Special::DefineKernelStruct | Special::DefineKfunc | Special::Import => {
+            Special::DefineKernelStruct => self.declare_struct(&form, arguments, Sort::KernelStruct),
+            Special::DefineKernelEnum => self.declare_enum(&form, arguments, Sort::KernelEnum),
+            Special::DefineKfunc | Special::Import => {
                 self.not_available(special, &form, arguments);
                 Ok(())
             }

@@ -19,6 +19,7 @@ use super::{
     redundant_params,
 };
 use crate::arena::{Arena, Id as _, ids};
+use crate::check::kernel_types::FactId;
 use crate::kernel::HelperId;
 use crate::source::Span;
 
@@ -353,6 +354,11 @@ impl FunctionBuilder {
     /// A number, and the verifier does not know which; `zero` is a [`Self::hidden_zero`].
     pub fn hide(&mut self, value: Value, zero: Value, span: Span) -> Value {
         self.append_value(Op::Hide { value, zero }, ValueType::Int, span)
+    }
+
+    /// A number that the loader finds out about the running kernel.
+    pub fn fact(&mut self, fact: FactId, local: i32, span: Span) -> Value {
+        self.append_value(Op::Fact { fact, local }, ValueType::Int, span)
     }
 
     /// A map.

@@ -181,6 +181,7 @@ impl Checker<'_> {
             }
             Op::SlotAddress(_) => gives(ValueType::Stack),
             Op::HiddenZero(_) => gives(ValueType::Int),
+            Op::Fact { .. } => gives(ValueType::Int),
             Op::Map(_) => gives(ValueType::Map),
             Op::FunctionAddress(_) => gives(ValueType::Function),
             Op::GlobalAddress { .. } => gives(ValueType::Global),

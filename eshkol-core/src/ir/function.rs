@@ -1,6 +1,7 @@
 //! The data structures of the IR.
 
 use crate::arena::{Arena, ids};
+use crate::check::kernel_types::FactId;
 pub use crate::check::typed::{ArithmeticOp, AtomicOp, FunctionId, GlobalId, MapId};
 use crate::kernel::HelperId;
 use crate::source::Span;
@@ -76,6 +77,8 @@ pub enum ValueType {
     Global,
     /// An address in a ring buffer record, or null.
     RingBuffer,
+    /// An address in the kernel of which the verifier knows what is there, or null. Only read.
+    Kernel,
     /// Any other address.
     Memory,
 }
@@ -191,6 +194,8 @@ pub enum Op {
     HiddenZero(Slot),
     /// The same number, of which the verifier knows nothing: `zero` is a [`Self::HiddenZero`].
     Hide { value: Value, zero: Value },
+    /// A number that the loader finds out about the running kernel. `local` is what it is for the declared types.
+    Fact { fact: FactId, local: i32 },
     /// A map, as helpers take it.
     Map(MapId),
     /// A function of the unit, as helpers that call it take it.

@@ -153,6 +153,7 @@ impl Machine<'_> {
             Op::SlotAddress(slot) => STACK + 0x1000 * slot.index() as u64,
             Op::HiddenZero(_) => 0,
             Op::Hide { value, .. } => self.get(*value),
+            Op::Fact { local, .. } => i64::from(*local) as u64,
             Op::Map(map) => MAPS + map.index() as u64,
             Op::FunctionAddress(function) => MAPS + 0x1000 + function.index() as u64,
             Op::GlobalAddress { section, offset } => {

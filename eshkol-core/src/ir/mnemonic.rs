@@ -14,6 +14,7 @@ pub(super) const TYPES: &[(ValueType, &str)] = &[
     (ValueType::Function, "function"),
     (ValueType::Global, "global"),
     (ValueType::RingBuffer, "ring-buffer"),
+    (ValueType::Kernel, "kernel"),
     (ValueType::Memory, "memory"),
 ];
 

@@ -9,6 +9,7 @@ impl Op {
             Self::Const(_)
             | Self::SlotAddress(_)
             | Self::HiddenZero(_)
+            | Self::Fact { .. }
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => {}
@@ -37,6 +38,7 @@ impl Op {
             Self::Const(_)
             | Self::SlotAddress(_)
             | Self::HiddenZero(_)
+            | Self::Fact { .. }
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => {}
@@ -68,6 +70,7 @@ impl Op {
             | Self::Hide { .. }
             | Self::SlotAddress(_)
             | Self::HiddenZero(_)
+            | Self::Fact { .. }
             | Self::Map(_)
             | Self::FunctionAddress(_)
             | Self::GlobalAddress { .. } => true,

@@ -284,6 +284,11 @@ impl Parser {
                 Ok(Op::Hide { value, zero })
             }
             "hidden-zero" => Ok(Op::HiddenZero(Slot::new(words.id("s")? as usize))),
+            fact if fact.starts_with("fact") => {
+                let number = fact.trim_start_matches("fact").parse().map_err(|_| unknown())?;
+                let local = i32::try_from(words.number()?).map_err(|_| unknown())?;
+                Ok(Op::Fact { fact: Id::new(number), local })
+            }
             "map" => Ok(Op::Map(Id::new(words.id("map")? as usize))),
             "function" => Ok(Op::FunctionAddress(Id::new(words.id("fn")? as usize))),
             "global" => {

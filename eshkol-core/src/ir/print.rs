@@ -137,6 +137,7 @@ impl fmt::Display for Op {
             Self::SlotAddress(slot) => write!(f, "slot {slot}"),
             Self::Hide { value, zero } => write!(f, "hide {value}, {zero}"),
             Self::HiddenZero(slot) => write!(f, "hidden-zero {slot}"),
+            Self::Fact { fact, local } => write!(f, "{fact} {local}"),
             Self::Map(map) => write!(f, "map {map}"),
             Self::FunctionAddress(function) => write!(f, "function {function}"),
             Self::GlobalAddress { section, offset } => write!(f, "global {section} + {offset}"),

@@ -159,6 +159,7 @@ impl FunctionLowering<'_> {
             ExprKind::Advance { from, bytes, maximum } => vec![self.advance(from, bytes, *maximum, span)],
 
             ExprKind::Helper { helper, arguments } => self.helper(*helper, arguments, &expression.ty, span),
+            ExprKind::Kernel(op) => self.kernel(op, &expression.ty, span),
             ExprKind::Call { function, arguments } => self.call(*function, arguments, &expression.ty, span),
         }
     }

@@ -8,6 +8,7 @@ use super::packet::Parsed;
 use super::stack::{Allocations, SpillSlots, refers_to_stack};
 use crate::arena::{Arena, Id as _};
 use crate::bindings::symbol;
+use crate::check::kernel_types::Access;
 use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, Region, Type, Unit};
 use crate::compile::Endianness;
 use crate::ir::{Block, Condition, Function, FunctionBuilder, Slot, Value, ValueType, Variable};
@@ -123,6 +124,8 @@ impl FunctionLowering<'_> {
             Type::Scalar(_) | Type::Verdict(_) => vec![ValueType::Int],
             Type::Ipv6 => vec![ValueType::Int, ValueType::Int],
             Type::Ref(reference) | Type::Optional(reference) => vec![self.pointer_type(reference.region)],
+            Type::Kernel(pointer) if pointer.access == Access::Untyped => vec![ValueType::Int],
+            Type::Kernel(_) => vec![ValueType::Kernel],
             Type::Cursor => vec![ValueType::Packet],
             Type::Context(_) => vec![ValueType::Context],
             Type::Values(parts) => parts.iter().flat_map(|part| self.word_types(part)).collect(),

@@ -14,6 +14,7 @@ mod expression;
 mod fresh;
 mod function;
 pub mod global;
+mod kernel;
 mod loops;
 mod memory;
 mod packet;

@@ -64,19 +64,7 @@ impl Allocations {
 impl FunctionLowering<'_> {
     /// Memory that holds a scalar during a call. Its address.
     pub(super) fn spill(&mut self, storage: Storage, words: &[Value], span: Span) -> Value {
-        let size = storage.bytes.next_multiple_of(8);
-        let free = self.spills.slots.iter_mut().find(|(_, bytes, taken)| *bytes >= size && !taken);
-        let slot = match free {
-            Some((slot, _, taken)) => {
-                *taken = true;
-                *slot
-            }
-            None => {
-                let slot = self.builder.create_slot(size, 8);
-                self.spills.slots.push((slot, size, true));
-                slot
-            }
-        };
+        let slot = self.spill_slot(storage.bytes);
         let base = self.builder.slot_address(slot, span);
         match (words, storage) {
             ([word], Storage { bytes: 1..8, bits: None, .. })
@@ -87,6 +75,23 @@ impl FunctionLowering<'_> {
             _ => self.store(Address { base, offset: 0, align: 8 }, storage, words, span),
         }
         base
+    }
+
+    /// A slot for so many bytes that no argument of the current call has taken.
+    pub(super) fn spill_slot(&mut self, bytes: u32) -> Slot {
+        let size = bytes.next_multiple_of(8);
+        let free = self.spills.slots.iter_mut().find(|(_, bytes, taken)| *bytes >= size && !taken);
+        match free {
+            Some((slot, _, taken)) => {
+                *taken = true;
+                *slot
+            }
+            None => {
+                let slot = self.builder.create_slot(size, 8);
+                self.spills.slots.push((slot, size, true));
+                slot
+            }
+        }
     }
 
     /// From the first loop on that has several ways through a round: writes a scalar and whatever is above it, so that nothing of the slot is left as it was: the verifier follows a way that

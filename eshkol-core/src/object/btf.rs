@@ -25,6 +25,9 @@ const HEADER: u32 = 24;
 pub(super) struct TypeId(u32);
 
 impl TypeId {
+    /// No type: what a pointer to anything points to.
+    pub(super) const VOID: Self = Self(0);
+
     /// As it is written.
     pub(super) fn number(self) -> u32 {
         self.0
@@ -184,6 +187,20 @@ impl Btf {
         let id = TypeId(size(self.types.len())?);
         self.ids.insert(ty, id);
         Ok(id)
+    }
+
+    /// The number of a type that refers to itself, before the type is known: [`Self::fill`] says it.
+    pub(super) fn reserve(&mut self) -> Result<TypeId, Error> {
+        self.types.push(Type::Pointer(TypeId::VOID));
+        Ok(TypeId(size(self.types.len())?))
+    }
+
+    /// Says what a reserved type is.
+    pub(super) fn fill(&mut self, id: TypeId, ty: Type) {
+        let place = usize::try_from(id.0).ok().and_then(|number| number.checked_sub(1));
+        if let Some(place) = place.and_then(|place| self.types.get_mut(place)) {
+            *place = ty;
+        }
     }
 
     /// An integer.

@@ -156,6 +156,10 @@ fn add_code(
     for placed in &section.code {
         let mut instructions = placed.code.instructions.clone();
         for relocation in &placed.code.relocations {
+            // Those are in BTF.ext.
+            if matches!(relocation.target, RelocationTarget::Fact(_)) {
+                continue;
+            }
             let error = || {
                 let at = relocation.instruction;
                 Error::new(format!("slot {at} of `{}` can't be relocated to {:?}", placed.symbol, relocation.target))

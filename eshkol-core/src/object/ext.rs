@@ -9,13 +9,15 @@ use super::Error;
 use super::btf::{Btf, MAGIC, StringOffset, TypeId, VERSION};
 use super::byte_order::{Bytes, size};
 use super::instruction::SLOT;
-use crate::bpf::{Code, LineEntry};
+use crate::bpf::{Code, LineEntry, RelocationTarget};
+use crate::check::kernel_types::{FactId, FactKind};
 use crate::compile::Endianness;
 use crate::source::{Sources, Span};
 
 const HEADER: u32 = 32;
 const FUNCTION_RECORD: u32 = 8;
 const LINE_RECORD: u32 = 16;
+const FACT_RECORD: u32 = 16;
 
 /// `BPF_LINE_INFO_LINE_COL`: 22 bits of line, 10 of column.
 const COLUMN_BITS: u32 = 10;
@@ -28,6 +30,16 @@ pub(super) struct SectionInfo {
     name: StringOffset,
     functions: Vec<(u32, TypeId)>,
     lines: Vec<Line>,
+    facts: Vec<FactRecord>,
+}
+
+/// What an instruction asks of the running kernel (`struct bpf_core_relo`).
+#[derive(Copy, Clone, Debug)]
+struct FactRecord {
+    offset: u32,
+    ty: TypeId,
+    way: StringOffset,
+    kind: FactKind,
 }
 
 /// From an offset on, the source is this.
@@ -42,7 +54,7 @@ struct Line {
 impl SectionInfo {
     /// Nothing is known yet.
     pub(super) fn new(btf: &mut Btf, name: &str) -> Result<Self, Error> {
-        Ok(Self { name: btf.string(name)?, functions: Vec::new(), lines: Vec::new() })
+        Ok(Self { name: btf.string(name)?, functions: Vec::new(), lines: Vec::new(), facts: Vec::new() })
     }
 
     /// There is a function at this offset, of this BTF type.
@@ -63,6 +75,24 @@ impl SectionInfo {
                 let (file, text, position) = line;
                 let offset = offset.saturating_add(entry.instruction.saturating_mul(SLOT));
                 self.lines.push(Line { offset, file, text, position });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a function at this offset asks of the running kernel; `subject` gives the type, and the way from it to what is asked
+    /// about.
+    pub(super) fn add_facts(
+        &mut self,
+        offset: u32,
+        code: &Code,
+        mut subject: impl FnMut(FactId) -> Result<(FactKind, TypeId, StringOffset), Error>,
+    ) -> Result<(), Error> {
+        for relocation in &code.relocations {
+            if let RelocationTarget::Fact(fact) = relocation.target {
+                let (kind, ty, way) = subject(fact)?;
+                let offset = offset.saturating_add(relocation.instruction.saturating_mul(SLOT));
+                self.facts.push(FactRecord { offset, ty, way, kind });
             }
         }
         Ok(())
@@ -107,6 +137,10 @@ pub(super) fn encode(sections: &[SectionInfo], endianness: Endianness) -> Result
     functions.u32(FUNCTION_RECORD);
     let mut lines = Bytes::new(endianness);
     lines.u32(LINE_RECORD);
+    let mut facts = Bytes::new(endianness);
+    if sections.iter().any(|section| !section.facts.is_empty()) {
+        facts.u32(FACT_RECORD);
+    }
     for section in sections {
         functions.u32(section.name.number());
         functions.u32(size(section.functions.len())?);
@@ -121,8 +155,17 @@ pub(super) fn encode(sections: &[SectionInfo], endianness: Endianness) -> Result
                 lines.u32(word);
             }
         }
+        if !section.facts.is_empty() {
+            facts.u32(section.name.number());
+            facts.u32(size(section.facts.len())?);
+            for fact in &section.facts {
+                for word in [fact.offset, fact.ty.number(), fact.way.number(), fact.kind as u32] {
+                    facts.u32(word);
+                }
+            }
+        }
     }
-    let (functions_length, lines_length) = (functions.len()?, lines.len()?);
+    let (functions_length, lines_length, facts_length) = (functions.len()?, lines.len()?, facts.len()?);
     let mut bytes = Bytes::new(endianness);
     bytes.u16(MAGIC);
     bytes.u8(VERSION);
@@ -132,10 +175,10 @@ pub(super) fn encode(sections: &[SectionInfo], endianness: Endianness) -> Result
     bytes.u32(functions_length);
     bytes.u32(functions_length);
     bytes.u32(lines_length);
-    // No CO-RE relocations.
     bytes.u32(functions_length.saturating_add(lines_length));
-    bytes.u32(0);
+    bytes.u32(facts_length);
     bytes.raw(&functions.into_vec());
     bytes.raw(&lines.into_vec());
+    bytes.raw(&facts.into_vec());
     Ok(bytes.into_vec())
 }

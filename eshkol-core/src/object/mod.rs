@@ -10,6 +10,7 @@ mod elf;
 mod ext;
 mod functions;
 mod instruction;
+mod kernel_types;
 mod layout;
 mod maps;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod types;
 use btf::Btf;
 pub use data::section_name;
 use ext::SectionInfo;
+use kernel_types::KernelTypes;
 use layout::Layout;
 use types::DataTypes;
 
@@ -88,6 +90,7 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
     }
     let mut btf = Btf::new();
     let mut types = DataTypes::new(&input.unit.types);
+    let mut kernel = KernelTypes::new(input.unit);
     let maps = maps::define(&mut btf, &mut types, input.unit)?;
     let data = data::sections(&mut btf, &mut types, input)?;
     let mut sections = Vec::new();
@@ -96,6 +99,7 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
         for placed in &section.code {
             let function = functions::define(&mut btf, placed)?;
             info.add(&mut btf, input.sources, placed.offset, function, placed.code)?;
+            info.add_facts(placed.offset, placed.code, |fact| kernel.subject(&mut btf, &mut types, fact))?;
         }
         sections.push(info);
     }

@@ -50,6 +50,7 @@ impl Fixture {
             globals: Arena::new(),
             programs: Vec::new(),
             functions: Arena::new(),
+            facts: Arena::new(),
             constants: Vec::new(),
         };
         let globals = GlobalLayout::default();

@@ -2,7 +2,7 @@
 
 use eshkol_core::Endianness;
 use eshkol_core::bindings::symbol;
-use eshkol_core::bpf::Code;
+use eshkol_core::bpf::{Code, RelocationTarget};
 use eshkol_core::check::typed::{Global, GlobalId, Map, Program};
 use eshkol_core::kernel::MapKind;
 use eshkol_core::object::section_name;
@@ -54,7 +54,12 @@ fn code(input: Input<'_>) -> TokenStream {
         let lines = lines(input, program, code);
         quote!(&[#(#lines),*])
     });
+    let facts = output.programs.iter().map(|code| {
+        let facts = facts(input, code);
+        quote!(&[#(#facts),*])
+    });
     quote! {
+        pub(super) const FACTS: &[&[::eshkol::spec::FactSpec]] = &[#(#facts),*];
         pub(super) static OBJECT: ::eshkol::__private::Aligned<#length> = ::eshkol::__private::Aligned(*#object);
         pub(super) const LINES: &[&[::eshkol::spec::LineSpec]] = &[#(#lines),*];
     }
@@ -96,6 +101,7 @@ fn program_spec(input: Input<'_>, index: usize, program: &Program) -> TokenStrea
             attach_points: &[#(#attach_points),*],
             file: #file,
             lines: code::LINES[#index],
+            facts: code::FACTS[#index],
         }
     }
 }
@@ -110,6 +116,17 @@ fn lines(input: Input<'_>, program: &Program, code: &Code) -> Vec<TokenStream> {
         quote!(::eshkol::spec::LineSpec { instruction: #instruction, line: #line, column: #column, text: #text })
     });
     lines.collect()
+}
+
+/// What the instructions of a program ask of the running kernel.
+fn facts(input: Input<'_>, code: &Code) -> Vec<TokenStream> {
+    let unit = input.unit();
+    let facts = code.relocations.iter().filter_map(|relocation| {
+        let RelocationTarget::Fact(fact) = relocation.target else { return None };
+        let (instruction, subject) = (relocation.instruction, unit.types.kernel_subject(&unit.facts.at(fact).subject));
+        Some(quote!(::eshkol::spec::FactSpec { instruction: #instruction, subject: #subject }))
+    });
+    facts.collect()
 }
 
 fn global_spec(input: Input<'_>, id: GlobalId, global: &Global) -> TokenStream {

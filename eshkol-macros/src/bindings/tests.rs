@@ -147,6 +147,7 @@ fn unit(names: &Names) -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        facts: Arena::new(),
         constants,
     }
 }

@@ -138,10 +138,10 @@ static TABLE: &[Advice] = &[
         "this helper is for programs under the GPL only",
         "`(license \"GPL\")`, where that is what you want, or do without the helper",
     ),
-    promised(
-        &["invalid func unknown#195896080"],
+    limit(
+        &["unknown#195896080"],
         "a field or type of the kernel that the program reads does not exist in the running kernel",
-        "ask first: `(when (field-exists? …) …)`",
+        "ask first: `(if (field-exists? task-struct state) … …)`; or declare the field as this kernel has it (`bpftool btf dump` shows how)",
     ),
     limit(
         &["unknown func"],

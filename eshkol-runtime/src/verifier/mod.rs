@@ -18,6 +18,8 @@ pub struct VerifierError {
     program: &'static str,
     message: String,
     location: Option<Location>,
+    /// What of the running kernel the instruction at fault wants to know, and the kernel does not have.
+    missing: Option<String>,
     reason: Option<String>,
     suggestion: Option<String>,
     advice: Option<&'static advice::Advice>,
@@ -59,10 +61,14 @@ impl VerifierError {
         let report = Report::read(&log);
         let location = report.instruction.and_then(|instruction| locate(program, instruction, report.source.as_ref()));
         let advice = report.message.as_deref().and_then(advice::find);
+        let missing = report.instruction.filter(|_| report.message.as_deref().is_some_and(is_missing_fact));
+        let missing = missing.and_then(|instruction| program.facts.iter().find(|fact| fact.instruction == instruction));
+        let missing = missing.map(|fact| format!("the running kernel has no `{}`", fact.subject));
         Self {
             program: program.name,
             message: report.message.unwrap_or_else(|| source.to_string()),
             location,
+            missing,
             reason: report.reason,
             suggestion: report.suggestion,
             advice,
@@ -88,13 +94,18 @@ impl VerifierError {
 
     /// What the message means: the kernel's own explanation where it gives one (since 7.3), else ours.
     pub fn explanation(&self) -> Option<&str> {
-        self.reason.as_deref().or(self.advice.map(|a| a.meaning))
+        self.missing.as_deref().or(self.reason.as_deref()).or(self.advice.map(|a| a.meaning))
     }
 
     /// The verifier's whole log.
     pub fn log(&self) -> &str {
         &self.log
     }
+}
+
+/// Whether a message is about an instruction that loaders put where they found nothing to fill in: a call of a function of this number.
+fn is_missing_fact(message: &str) -> bool {
+    message.contains("unknown#195896080") || message.contains("<invalid CO-RE relocation>")
 }
 
 /// The line that an instruction came from. Where the log names a line beside the instruction, that one counts: it also covers procedures that

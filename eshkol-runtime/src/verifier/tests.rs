@@ -1,7 +1,7 @@
 //! Logs that kernels gave for bad programs, and what is made of them.
 
 use super::*;
-use crate::spec::LineSpec;
+use crate::spec::{FactSpec, LineSpec};
 
 macro_rules! sample {
     ($name:literal) => {
@@ -102,6 +102,7 @@ static PROGRAM: ProgramSpec = ProgramSpec {
         LineSpec { instruction: 0, line: 3, column: 17, text: "(let ((hits (map-lookup m 0)))" },
         LineSpec { instruction: 6, line: 4, column: 7, text: "(+ hits 1))))" },
     ],
+    facts: &[FactSpec { instruction: 6, subject: "task-struct.state" }],
 };
 
 fn error(log: &str) -> VerifierError {

@@ -109,6 +109,7 @@ impl Unit {
             attach_points,
             file: "src/firewall.esh",
             lines: lines.collect::<Vec<_>>().leak(),
+            facts: &[],
         });
         self
     }

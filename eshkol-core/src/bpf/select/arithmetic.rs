@@ -10,8 +10,11 @@
 use regalloc2::{Operand, VReg};
 
 use super::Selector;
-use crate::bpf::code::Instruction;
+use super::constant::Remade;
+use crate::bpf::code::{Instruction, RelocationTarget};
 use crate::bpf::instruction::{alu, class};
+use crate::bpf::machine::{Operation, Template};
+use crate::check::kernel_types::FactId;
 use crate::compile::Endianness;
 use crate::ir::{ArithmeticOp, UnaryOp, Value, Width};
 use crate::kernel::IsaVersion;
@@ -20,6 +23,8 @@ use crate::kernel::IsaVersion;
 #[derive(Copy, Clone)]
 enum Right {
     Immediate(i32),
+    /// What the loader finds out about the running kernel, and what it is for the declared types.
+    Fact(FactId, i32),
     Register(VReg),
 }
 
@@ -85,8 +90,11 @@ impl Selector<'_> {
 
     /// Puts the constant of a commutative operation right; else what is still needed, because left is overwritten.
     fn in_order(&self, op: ArithmeticOp, lhs: Value, rhs: Value) -> (Value, Value) {
-        if !is_commutative(op) {
+        if !is_commutative(op) || self.fact(rhs).is_some() {
             return (lhs, rhs);
+        }
+        if self.fact(lhs).is_some() {
+            return (rhs, lhs);
         }
         let swap = match (self.constant(lhs).is_some(), self.constant(rhs).is_some()) {
             (true, constant) => !constant,
@@ -115,7 +123,19 @@ impl Selector<'_> {
         if result_is_preserved == preserved(value) { 1 } else { 2 }
     }
 
+    /// What the loader fills in for a value.
+    pub(super) fn fact(&self, value: Value) -> Option<(FactId, i32)> {
+        match self.remade(self.resolve(value))? {
+            Remade::Fact(fact, local) => Some((fact, local)),
+            _ => None,
+        }
+    }
+
     fn binary64(&mut self, op: ArithmeticOp, lhs: Value, rhs: Value, wanted: VReg) {
+        if let Some((fact, local)) = self.fact(rhs).filter(|_| !is_division(op)) {
+            let lhs = self.overwritten_register(lhs);
+            return self.alu(form64(operation(op)), wanted, lhs, Right::Fact(fact, local));
+        }
         let number = self.constant(rhs);
         match (op, number) {
             (ArithmeticOp::SDiv | ArithmeticOp::SRem, _) if self.isa < IsaVersion::V4 => {
@@ -369,6 +389,11 @@ impl Selector<'_> {
         let mut operands = vec![Operand::reg_reuse_def(wanted, 1), Operand::reg_use(lhs)];
         let (instruction, source) = match right {
             Right::Immediate(immediate) => (Instruction::alu_immediate(class, operation, 0, immediate), None),
+            Right::Fact(fact, local) => {
+                let instruction = Instruction::alu_immediate(class, operation, 0, local);
+                let template = Template { instruction, destination: Some(0), source: None };
+                return self.push(Operation::Relocated(template, RelocationTarget::Fact(fact)), operands);
+            }
             Right::Register(rhs) => {
                 operands.push(Operand::reg_use(rhs));
                 (Instruction::alu_register(class, operation, 0, 0), Some(2))

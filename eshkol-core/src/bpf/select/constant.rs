@@ -9,7 +9,8 @@ use super::Selector;
 use super::memory::pointer_and_constant;
 use crate::bpf::code::{Instruction, RelocationTarget};
 use crate::bpf::instruction::{alu, class};
-use crate::bpf::machine::{MachineInst, Operation, Wide};
+use crate::bpf::machine::{MachineInst, Operation, Template, Wide};
+use crate::check::kernel_types::FactId;
 use crate::ir::{Op, Value};
 use crate::kernel::IsaVersion;
 use crate::source::Span;
@@ -23,6 +24,8 @@ pub(super) enum Remade {
     Frame(i32),
     /// What the loader fills in.
     Relocated(RelocationTarget),
+    /// What the loader finds out about the running kernel, and what it is for the declared types.
+    Fact(FactId, i32),
 }
 
 /// A constant wanted by instructions that were selected, and not made yet.
@@ -43,6 +46,7 @@ impl Selector<'_> {
         match function.defining_op(value)? {
             Op::Const(number) => Some(Remade::Number(*number)),
             Op::SlotAddress(slot) => Some(Remade::Frame(self.frame.slot(*slot))),
+            Op::Fact { fact, local } => Some(Remade::Fact(*fact, *local)),
             Op::Map(map) => Some(Remade::Relocated(RelocationTarget::Map(*map))),
             Op::FunctionAddress(function) => Some(Remade::Relocated(RelocationTarget::Function(*function))),
             Op::GlobalAddress { section, offset } => {
@@ -67,9 +71,12 @@ impl Selector<'_> {
 
     /// A register that holds a constant, shared with later instructions where that pays.
     pub(super) fn shared_constant(&mut self, constant: Remade) -> VReg {
-        if let Remade::Number(number) = constant
-            && !self.is_wide(number)
-        {
+        let is_short = match constant {
+            Remade::Number(number) => !self.is_wide(number),
+            Remade::Fact(..) => true,
+            Remade::Frame(_) | Remade::Relocated(_) => false,
+        };
+        if is_short {
             return self.own_constant(constant);
         }
         let span = self.span;
@@ -126,6 +133,11 @@ impl Selector<'_> {
         match constant {
             Remade::Number(number) => self.make_number(number, register),
             Remade::Frame(offset) => self.push(Operation::FrameAddress(offset), define),
+            Remade::Fact(fact, local) => {
+                let instruction = Instruction::alu_immediate(class::ALU64, alu::MOV, 0, local);
+                let template = Template { instruction, destination: Some(0), source: None };
+                self.push(Operation::Relocated(template, RelocationTarget::Fact(fact)), define);
+            }
             Remade::Relocated(target) => self.push(Operation::Wide(Wide::Relocated(target)), define),
         }
     }

@@ -6,9 +6,10 @@ use regalloc2::{Operand, VReg};
 
 use super::Selector;
 use super::arithmetic::low_word;
-use crate::bpf::code::Instruction;
+use crate::bpf::code::{Instruction, RelocationTarget};
 use crate::bpf::instruction::{FRAME_POINTER, alu, atomic, class};
-use crate::bpf::machine::physical;
+use crate::bpf::machine::{Operation, Template, physical};
+use crate::check::kernel_types::FactId;
 use crate::compile::Endianness;
 use crate::ir::{ArithmeticOp, AtomicOp, Cfg, Function, MemorySize, Op, Slot, Value, ValueType, Width};
 use crate::kernel::IsaVersion;
@@ -80,7 +81,11 @@ pub(super) fn find_address_only(function: &Function, cfg: &Cfg) -> BTreeSet<Valu
 
 impl Selector<'_> {
     pub(super) fn load(&mut self, size: MemorySize, signed: bool, base: Value, offset: i32, wanted: VReg) {
-        let Address { base, offset } = self.address(base, offset);
+        let field = self.field(base).filter(|_| offset == 0);
+        let Address { base, offset } = match field {
+            Some((pointer, _, local)) => Address { base: Some(self.register(pointer)), offset: local },
+            None => self.address(base, offset),
+        };
         let signed = signed && size != MemorySize::B8;
         let native = signed && self.isa >= IsaVersion::V4;
         let load = if native { Instruction::load_signed } else { Instruction::load };
@@ -90,10 +95,29 @@ impl Selector<'_> {
             operands.push(Operand::reg_use(base));
             1
         });
-        self.plain(load(size, 0, FRAME_POINTER, offset), Some(0), source, operands);
+        let template = Template { instruction: load(size, 0, FRAME_POINTER, offset), destination: Some(0), source };
+        self.push(
+            match field {
+                Some((_, fact, _)) => Operation::Relocated(template, RelocationTarget::Fact(fact)),
+                None => Operation::Plain(template),
+            },
+            operands,
+        );
         if signed && !native {
             self.sign_extend(size.bytes() * 8, wanted, loaded);
         }
+    }
+
+    /// The struct, and what the loader finds out about where the field is, of the address of a field that one access alone uses.
+    fn field(&self, base: Value) -> Option<(Value, FactId, i16)> {
+        if self.function.value_type(base) != ValueType::Kernel || *self.uses.at(base) != 1 {
+            return None;
+        }
+        let Op::Binary(ArithmeticOp::Add, Width::W64, pointer, offset) = self.function.defining_op(base)? else {
+            return None;
+        };
+        let (fact, local) = self.fact(*offset)?;
+        Some((*pointer, fact, i16::try_from(local).ok()?))
     }
 
     pub(super) fn store(&mut self, size: MemorySize, base: Value, offset: i32, value: Value) {

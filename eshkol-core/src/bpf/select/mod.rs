@@ -218,7 +218,12 @@ impl Selector<'_> {
     fn operation(&mut self, op: &Op, wanted: Option<VReg>) {
         match op {
             // Made where they are used; the value itself never gets a register.
-            Op::Const(_) | Op::SlotAddress(_) | Op::Map(_) | Op::FunctionAddress(_) | Op::GlobalAddress { .. } => {}
+            Op::Const(_)
+            | Op::Fact { .. }
+            | Op::SlotAddress(_)
+            | Op::Map(_)
+            | Op::FunctionAddress(_)
+            | Op::GlobalAddress { .. } => {}
             Op::Hide { value, zero } => {
                 let Some(wanted) = wanted else { return };
                 self.binary(ArithmeticOp::Xor, Width::W64, *value, *zero, wanted);

@@ -157,6 +157,7 @@ impl Run<'_> {
             Op::Unary(op, value) => evaluate::unary(*op, get(value), self.endianness),
             Op::SlotAddress(slot) => SLOTS + 0x1000 * slot.index() as u64,
             Op::HiddenZero(_) => 0,
+            Op::Fact { local, .. } => i64::from(*local) as u64,
             Op::Hide { value, .. } => get(value),
             Op::Load { size, signed, base, offset } => {
                 let loaded = self.load(*size, at(base, offset));

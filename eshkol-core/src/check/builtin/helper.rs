@@ -55,7 +55,7 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 }
 
 /// Whether the program may call a helper; reports it where not.
-pub(super) fn allowed(checker: &mut Checker<'_>, helper: &Helper, span: Span) -> bool {
+pub(in super::super) fn allowed(checker: &mut Checker<'_>, helper: &Helper, span: Span) -> bool {
     let (program, min_kernel) = (checker.program.program_type, checker.program.min_kernel);
     let name = helper.name;
     let Some(since) = helper.since_in(program) else {

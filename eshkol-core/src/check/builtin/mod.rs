@@ -5,7 +5,7 @@ mod atomic;
 mod checksum;
 mod context;
 mod for_each;
-mod helper;
+pub(super) mod helper;
 mod integer;
 mod map;
 mod packet;

@@ -37,6 +37,13 @@ impl Checker<'_> {
                     StructProcedure::Payload => Value::Error(span),
                 }
             }
+            Some(Declared::KernelStruct(id)) => {
+                let id = *id;
+                match procedure {
+                    StructProcedure::Get(field) => self.kernel_field(id, *field, values, span),
+                    StructProcedure::Make | StructProcedure::Set(_) | StructProcedure::Payload => Value::Error(span),
+                }
+            }
             Some(Declared::Header(id)) => {
                 let id = *id;
                 self.defined_header_procedure(id, procedure, values, span)

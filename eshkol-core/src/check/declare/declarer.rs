@@ -53,7 +53,10 @@ impl<'u, 'd> Declarer<'u, 'd> {
                 DefinitionKind::Value { .. } => {
                     self.by_definition.insert(id, Declared::Value);
                 }
-                DefinitionKind::Map { .. } | DefinitionKind::Global { .. } => {}
+                DefinitionKind::Map { .. }
+                | DefinitionKind::Global { .. }
+                | DefinitionKind::KernelStruct { .. }
+                | DefinitionKind::KernelEnum { .. } => {}
                 _ => {
                     self.declared(id, definition.name.span);
                 }
@@ -70,7 +73,11 @@ impl<'u, 'd> Declarer<'u, 'd> {
             DefinitionKind::Alias { ty } => {
                 type_syntax::data_type(self, definition.program, std::slice::from_ref(ty), ty.span).map(Declared::Alias)
             }
-            DefinitionKind::Map { .. } | DefinitionKind::Global { .. } | DefinitionKind::Value { .. } => None,
+            DefinitionKind::Map { .. }
+            | DefinitionKind::Global { .. }
+            | DefinitionKind::Value { .. }
+            | DefinitionKind::KernelStruct { .. }
+            | DefinitionKind::KernelEnum { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod clause;
 mod declarer;
 mod global;
 mod header;
+mod kernel;
 mod map;
 mod program;
 pub mod scope;
@@ -19,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::kernel_types::{KernelEnumId, KernelStructId, KernelType};
 use super::typed::{Global, GlobalId, Map, MapId};
 use super::types::{DataType, EnumId, Storage, StructId, Types};
 use super::{constant, type_syntax};
@@ -85,6 +87,10 @@ pub enum Declared {
     Enum(EnumId),
     /// `define-global`
     Global(GlobalId),
+    /// `define-kernel-struct`
+    KernelStruct(KernelStructId),
+    /// `define-kernel-enum`
+    KernelEnum(KernelEnumId),
     /// `define-type`
     Alias(DataType),
     /// A constant or procedure: the checker's business.
@@ -157,6 +163,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
     let mut maps = Arena::new();
     let mut globals = Arena::new();
     let mut declarer = Declarer::new(unit, diagnostics);
+    declarer.declare_kernel_types();
     declarer.declare_types();
     for (id, definition) in unit.definitions.iter() {
         let declared = match &definition.kind {
@@ -215,6 +222,19 @@ impl Declarations {
         diagnostics: &mut Diagnostics,
     ) -> Option<DataType> {
         type_syntax::data_type(&mut Reader::new(unit, self, diagnostics), program, data, place)
+    }
+
+    /// The type of the kernel that is written in `program`, as in `(the (ref task-struct) e)`. `None`, with a diagnostic, where it
+    /// is none.
+    pub fn kernel_type(
+        &self,
+        unit: &Unit,
+        program: Option<ProgramId>,
+        datum: &Datum,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<KernelType> {
+        let mut reader = Reader::new(unit, self, diagnostics);
+        kernel::kernel_type(&mut reader, program, std::slice::from_ref(datum), datum.span)
     }
 
     /// The value of a constant expression that stands in `program`. `None`, with a diagnostic, where it has none before the

@@ -128,6 +128,8 @@ fn is_type(kind: &DefinitionKind) -> bool {
         DefinitionKind::Struct { .. }
             | DefinitionKind::Header { .. }
             | DefinitionKind::Enum { .. }
+            | DefinitionKind::KernelStruct { .. }
+            | DefinitionKind::KernelEnum { .. }
             | DefinitionKind::Alias { .. }
     )
 }

@@ -5,8 +5,10 @@ use std::net::Ipv6Addr;
 use super::Printer;
 use super::tree::{Tree, list};
 use super::types::storage;
+use crate::check::kernel_types::{FactId, FactKind};
 use crate::check::typed::{
-    Argument, ArithmeticOp, AtomicOp, CompareOp, Expr, ExprKind, Function, LocalId, LoopId, Part, PartValue, Place,
+    Argument, ArithmeticOp, AtomicOp, CompareOp, Expr, ExprKind, Function, KernelOp, LocalId, LoopId, Part, PartValue,
+    Place,
 };
 use crate::kernel::helper;
 
@@ -111,10 +113,56 @@ impl Body<'_> {
                 let arguments = arguments.iter().map(|argument| self.argument(argument));
                 Tree::List(std::iter::once(Tree::atom(name)).chain(arguments).collect())
             }
+            ExprKind::Kernel(op) => self.kernel(op),
             ExprKind::Call { function, arguments } => {
                 self.form(&self.printer.unit.functions.at(*function).name, arguments)
             }
         }
+    }
+
+    fn kernel(self, op: &KernelOp) -> Tree {
+        let word = match op {
+            KernelOp::Fact(_) => "kernel-fact",
+            KernelOp::Pointer(_) => "kernel-pointer",
+            KernelOp::Number(_) => "kernel-number",
+            KernelOp::Part { .. } => "kernel-part",
+            KernelOp::Element { .. } => "kernel-element",
+            KernelOp::Load { .. } => "kernel-load",
+            KernelOp::Bits { .. } => "kernel-bits",
+            KernelOp::Copy { .. } => "kernel-copy",
+        };
+        let detail = match op {
+            KernelOp::Load { storage: of, .. } => Some(storage(*of)),
+            KernelOp::Copy { data, .. } => Some(self.printer.data_type(data)),
+            _ => None,
+        };
+        let fact = match op {
+            KernelOp::Fact(fact) | KernelOp::Part { offset: fact, .. } => Some(*fact),
+            KernelOp::Load { offset, .. } | KernelOp::Copy { offset, .. } => *offset,
+            KernelOp::Bits { facts, .. } => Some(facts.offset),
+            KernelOp::Pointer(_) | KernelOp::Number(_) | KernelOp::Element { .. } => None,
+        };
+        let fact = fact.map(|fact| self.fact(fact));
+        let parts = op.parts().map(|part| self.tree(part));
+        Tree::List(std::iter::once(Tree::atom(word)).chain(detail).chain(parts).chain(fact).collect())
+    }
+
+    /// What is asked of the running kernel, and about what.
+    fn fact(self, id: FactId) -> Tree {
+        let (unit, fact) = (self.printer.unit, self.printer.unit.facts.at(id));
+        let subject = unit.types.kernel_subject(&fact.subject);
+        let kind = match fact.kind {
+            FactKind::ByteOffset => "offset",
+            FactKind::ByteSize => "size",
+            FactKind::FieldExists => "exists?",
+            FactKind::LeftShift => "left-shift",
+            FactKind::RightShift => "right-shift",
+            FactKind::TypeExists => "type-exists?",
+            FactKind::TypeSize => "sizeof",
+            FactKind::VariantExists => "variant-exists?",
+            FactKind::VariantValue => "value",
+        };
+        list![Tree::atom(kind), Tree::atom(subject)]
     }
 
     fn repeated(self, id: LoopId, variables: &[(LocalId, Expr)], body: &Expr) -> Tree {

@@ -159,6 +159,7 @@ fn unit() -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        facts: Arena::new(),
         constants: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Printer;
 use super::tree::{Tree, list};
+use crate::check::kernel_types::Access;
 use crate::check::typed::{RefTarget, RefType, Region, Type};
 use crate::check::types::{DataType, Storage};
 
@@ -34,6 +35,15 @@ impl Printer<'_> {
             Type::Optional(reference) => self.reference("optional", reference),
             Type::Cursor => Tree::atom("cursor"),
             Type::Context(program) => list![Tree::atom("context"), Tree::atom(format_args!(":{}", program.keyword()))],
+            Type::Kernel(pointer) => {
+                let access = match pointer.access {
+                    Access::Typed => "typed",
+                    Access::TypedOrNull => "typed-or-null",
+                    Access::Untyped => "untyped",
+                };
+                let target = self.unit.types.kernel_name(&pointer.target);
+                list![Tree::atom("kernel"), Tree::atom(target), Tree::atom(access)]
+            }
             Type::Values(types) => {
                 Tree::List(std::iter::once(Tree::atom("values")).chain(types.iter().map(|ty| self.ty(ty))).collect())
             }

@@ -235,6 +235,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         globals: Arena::<_, Global>::new(),
         programs: vec![program],
         functions: Arena::new(),
+        facts: Arena::new(),
         constants: Vec::new(),
     }
 }

@@ -1,0 +1,433 @@
+//! Reading the kernel's memory: fields of its structs, through addresses that it gives.
+//!
+//! An address in the kernel may be 0, or lead nowhere: what is read there is 0 then, as `bpf_probe_read_kernel` and the verifier's
+//! checked loads have it. So such an address is no optional, and can be used without a test; but it can be tested.
+
+use std::sync::Arc;
+
+use super::builtin::helper::allowed;
+use super::checker::Checker;
+use super::kernel_types::{
+    Access, Fact, FactId, FactKind, KernelEnumId, KernelPointer, KernelStructId, KernelType, Subject,
+};
+use super::range::Range;
+use super::typed::{self, ArithmeticOp, BitField, ExprKind as Typed, KernelOp, RefTarget, RefType, Region, Type};
+use super::types::{DataType, IntType, Storage};
+use super::value::{Run, Value};
+use crate::diagnostic::{Diagnostic, catalogue, suggestion};
+use crate::expand::form::DefinitionKind;
+use crate::kernel::{KernelVersion, helper};
+use crate::source::Span;
+use crate::syntax::Datum;
+
+/// A place in the kernel: so many members on from an address.
+struct Place {
+    /// Where the way begins.
+    base: typed::Expr,
+    pointer: KernelPointer,
+    /// The struct there and the way from its start, where there is one.
+    way: Option<(KernelStructId, Vec<u32>)>,
+    /// What is at its end.
+    ty: KernelType,
+}
+
+/// The helper that reads the kernel's memory. Since commit 6ae08ae3dea2 (5.5) there is one for the kernel alone.
+pub(crate) fn reader(min_kernel: KernelVersion) -> &'static str {
+    if min_kernel >= KernelVersion::new(5, 5) { "bpf-probe-read-kernel" } else { "bpf-probe-read" }
+}
+
+impl Checker<'_> {
+    /// Something asked of the running kernel.
+    fn fact(&mut self, kind: FactKind, subject: Subject, local: u32) -> FactId {
+        let fact = Fact { kind, subject, local: i32::try_from(local).unwrap_or(i32::MAX) };
+        let known = self.functions.facts.iter().find(|(_, known)| **known == fact).map(|(id, _)| id);
+        known.unwrap_or_else(|| self.functions.facts.push(fact))
+    }
+
+    fn field_fact(&mut self, kind: FactKind, root: KernelStructId, way: &[u32]) -> FactId {
+        let types = &self.declarations.types;
+        let found = types.kernel_member(root, way);
+        let bytes = found.as_ref().map_or(0, |(ty, _)| types.kernel_layout(ty).0);
+        let local = match kind {
+            FactKind::ByteOffset => found.map_or(0, |(_, offset)| offset),
+            FactKind::ByteSize => bytes,
+            FactKind::LeftShift | FactKind::RightShift => 64_u32.saturating_sub(bytes.saturating_mul(8)),
+            _ => 1,
+        };
+        self.fact(kind, Subject::Struct(root, way.to_vec()), local)
+    }
+
+    /// A yes or no of the running kernel. The kernel's verifier follows only the way that it decides for.
+    fn answer(&mut self, kind: FactKind, subject: Subject, span: Span) -> Value {
+        let fact = self.fact(kind, subject, 1);
+        Value::run(Type::Scalar(DataType::Bool), span, Typed::Kernel(KernelOp::Fact(fact)))
+    }
+
+    /// Applies the accessor of a field.
+    pub(super) fn kernel_field(&mut self, id: KernelStructId, index: usize, values: Vec<Value>, span: Span) -> Value {
+        let information = self.declarations.types.kernel_structs.at(id);
+        let Some(field) = information.fields.get(index).cloned() else { return Value::Error(span) };
+        let mut values = values.into_iter();
+        let (Some(base), element, None) = (values.next(), values.next(), values.next()) else {
+            let message =
+                format!("`{}` takes the address of the struct, and an index where the field is an array", field.name);
+            return self.error(catalogue::WRONG_ARITY, span, message);
+        };
+        let Some(mut place) = self.struct_at(id, base) else { return Value::Error(span) };
+        if let Some((_, way)) = &mut place.way {
+            way.extend(u32::try_from(index));
+        }
+        place.ty = field.ty;
+        match element {
+            None => self.read_kernel(place, span),
+            Some(index) => self.kernel_element(place, index, span),
+        }
+    }
+
+    /// The struct that an accessor is given.
+    fn struct_at(&mut self, id: KernelStructId, value: Value) -> Option<Place> {
+        let run = self.run(value)?;
+        let ty = KernelType::Struct(id);
+        let Type::Kernel(pointer) = &run.expr.ty else {
+            if run.expr.ty != Type::Never {
+                let (name, what) = (self.declarations.types.kernel_name(&ty), self.describe(&Value::Run(run.clone())));
+                let message = format!("the address of a `{name}` is wanted here, and this is {what}");
+                let mut diagnostic = Diagnostic::error(catalogue::TYPE_MISMATCH, run.expr.span, message);
+                if run.int_type().is_some() {
+                    diagnostic = diagnostic.with_help(format!("say what is at this address: `(the (ref {name}) …)`"));
+                }
+                self.push(diagnostic);
+            }
+            return None;
+        };
+        if pointer.target != ty {
+            let types = &self.declarations.types;
+            let (name, other) = (types.kernel_name(&ty), types.kernel_name(&pointer.target));
+            let message = format!("the address of a `{name}` is wanted here, and this is that of a `{other}`");
+            let diagnostic = Diagnostic::error(catalogue::TYPE_MISMATCH, run.expr.span, message)
+                .with_help(format!("if it is one after all: `(the (ref {name}) …)`"));
+            self.push(diagnostic);
+            return None;
+        }
+        // A struct in a struct: one way from the outer one's start.
+        if let Typed::Kernel(KernelOp::Part { base, offset }) = &run.expr.kind
+            && let Type::Kernel(outer) = &base.ty
+            && let Subject::Struct(root, way) = self.functions.facts.at(*offset).subject.clone()
+        {
+            return Some(Place { base: (**base).clone(), pointer: outer.clone(), way: Some((root, way)), ty });
+        }
+        let pointer = pointer.clone();
+        Some(Place { base: run.expr, pointer, way: Some((id, Vec::new())), ty })
+    }
+
+    /// Reads an element of an array.
+    fn kernel_element(&mut self, mut place: Place, index: Value, span: Span) -> Value {
+        let Some((element, count)) = place.ty.element() else {
+            return self.error(catalogue::WRONG_ARITY, span, "this field is no array: it takes no index");
+        };
+        let Some(index) = self.int(index) else { return Value::Error(span) };
+        if !index.range.within(Range::new(0, i128::from(count) - 1)) && self.flow.reachable {
+            let last = count.saturating_sub(1);
+            let message = match index.constant() {
+                Some(number) => format!("the elements are counted from 0 to {last}, and this is {number}"),
+                None => format!("the elements are counted from 0 to {last}, and this may be another number"),
+            };
+            return self.report(
+                Diagnostic::error(catalogue::INDEX_OUT_OF_RANGE, index.expr.span, message)
+                    .with_help(format!("test it first: `(when (< i {count}) …)`")),
+            );
+        }
+        if let (Some(number), Some((_, way))) = (index.constant().and_then(|n| u32::try_from(n).ok()), &mut place.way) {
+            way.push(number);
+            place.ty = element;
+            return self.read_kernel(place, span);
+        }
+        let index = self.stable_run(index, "index");
+        let scale = match &element {
+            KernelType::Struct(id) => {
+                let fact = self.size_fact(*id);
+                typed::Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, Typed::Kernel(KernelOp::Fact(fact)))
+            }
+            other => {
+                let bytes = self.declarations.types.kernel_layout(other).0;
+                super::value::constant(i128::from(bytes), IntType::U64, span)
+            }
+        };
+        let kind = Typed::Arithmetic { op: ArithmeticOp::Mul, lhs: Box::new(index.expr), rhs: Box::new(scale) };
+        let bytes = Box::new(typed::Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, kind));
+        let start = self.address_of(place, span);
+        // The verifier lets no unknown number be added to an address whose type it knows.
+        let start = self.untyped(start);
+        let pointer = KernelPointer { target: element.clone(), access: Access::Untyped };
+        let kind = Typed::Kernel(KernelOp::Element { base: Box::new(start), bytes });
+        let base = typed::Expr::new(Type::Kernel(pointer.clone()), span, kind);
+        self.read_kernel(Place { base, pointer, way: None, ty: element }, span)
+    }
+
+    /// The address of a place.
+    fn address_of(&mut self, place: Place, span: Span) -> typed::Expr {
+        let Some((root, way)) = place.way.filter(|(_, way)| !way.is_empty()) else { return place.base };
+        let offset = self.field_fact(FactKind::ByteOffset, root, &way);
+        let pointer = KernelPointer { target: place.ty, access: place.pointer.access };
+        let kind = Typed::Kernel(KernelOp::Part { base: Box::new(place.base), offset });
+        typed::Expr::new(Type::Kernel(pointer), span, kind)
+    }
+
+    /// The same address, of which the verifier knows nothing.
+    pub(super) fn untyped(&mut self, expr: typed::Expr) -> typed::Expr {
+        let Type::Kernel(pointer) = &expr.ty else { return expr };
+        if pointer.access == Access::Untyped {
+            return expr;
+        }
+        let span = expr.span;
+        let untyped = Type::Kernel(KernelPointer { access: Access::Untyped, ..pointer.clone() });
+        self.can_read_kernel(span);
+        let number = Typed::Kernel(KernelOp::Number(Box::new(expr)));
+        let number = typed::Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, number);
+        typed::Expr::new(untyped, span, Typed::Kernel(KernelOp::Pointer(Box::new(number))))
+    }
+
+    /// What is at a place: a number, a copy of an array on the stack, or an address.
+    fn read_kernel(&mut self, place: Place, span: Span) -> Value {
+        let access = place.pointer.access;
+        let way = place.way.clone().filter(|(_, way)| !way.is_empty());
+        let offset = way.as_ref().map(|(root, way)| self.field_fact(FactKind::ByteOffset, *root, way));
+        let base = Box::new(place.base.clone());
+        match &place.ty {
+            KernelType::Struct(_) => Value::Run(Run::new(self.address_of(place, span))),
+            KernelType::Array(..) => {
+                let message = "this is an array of what can't be copied";
+                self.report(
+                    Diagnostic::error(catalogue::TYPE_MISMATCH, span, message)
+                        .with_help("say which element: the accessor takes an index after the struct"),
+                )
+            }
+            KernelType::Pointer(target) => {
+                if !self.can_load(access, span) {
+                    return Value::Error(span);
+                }
+                // Of an address of data the verifier keeps no type.
+                let is_typed = access != Access::Untyped && matches!(**target, KernelType::Struct(_));
+                let access = if is_typed { Access::TypedOrNull } else { Access::Untyped };
+                let ty = Type::Kernel(KernelPointer { target: (**target).clone(), access });
+                let storage = Storage::native(IntType::U64);
+                Value::run(ty, span, Typed::Kernel(KernelOp::Load { base, offset, storage }))
+            }
+            KernelType::Bits(int) => {
+                let Some((root, way)) = way else { return Value::Error(span) };
+                if !self.can_read_kernel(span) {
+                    return Value::Error(span);
+                }
+                let facts = BitField {
+                    offset: self.field_fact(FactKind::ByteOffset, root, &way),
+                    size: self.field_fact(FactKind::ByteSize, root, &way),
+                    left: self.field_fact(FactKind::LeftShift, root, &way),
+                    right: self.field_fact(FactKind::RightShift, root, &way),
+                    signed: int.signed,
+                };
+                let wide = IntType { bits: 64, signed: int.signed };
+                let kind = Typed::Kernel(KernelOp::Bits { base, facts: Arc::new(facts) });
+                let bits = typed::Expr::new(Type::Scalar(DataType::Int(wide)), span, kind);
+                Value::run(Type::Scalar(DataType::Int(*int)), span, Typed::Cast(Box::new(bits)))
+            }
+            KernelType::Data(_) | KernelType::Enum(_) => {
+                let Some(data) = place.ty.as_data() else { return Value::Error(span) };
+                let Some(storage) = data.storage() else {
+                    if !self.can_read_kernel(span) {
+                        return Value::Error(span);
+                    }
+                    let ty = Type::Ref(RefType { target: RefTarget::Data(data.clone()), region: Region::Stack });
+                    return Value::run(ty, span, Typed::Kernel(KernelOp::Copy { base, offset, data }));
+                };
+                if !self.can_load(access, span) {
+                    return Value::Error(span);
+                }
+                let ty = match &data {
+                    DataType::Ipv6 => Type::Ipv6,
+                    other => Type::Scalar(super::convert::read_type(other)),
+                };
+                let load =
+                    Run::new(typed::Expr::new(ty, span, Typed::Kernel(KernelOp::Load { base, offset, storage })));
+                Value::Run(load.opaque_if(storage.big_endian && storage.bytes > 1))
+            }
+        }
+    }
+
+    /// Reads through an address of data, where a number is wanted.
+    pub(super) fn read_through_kernel(&mut self, run: Run) -> Option<Run> {
+        let Type::Kernel(pointer) = &run.expr.ty else { return Some(run) };
+        let is_scalar = pointer.target.as_data().is_some_and(|data| data.storage().is_some());
+        if !is_scalar {
+            return Some(run);
+        }
+        let (span, pointer) = (run.expr.span, pointer.clone());
+        let place = Place { ty: pointer.target.clone(), pointer, base: run.expr, way: None };
+        match self.read_kernel(place, span) {
+            Value::Run(run) => Some(run),
+            Value::Static(..) | Value::Error(_) => None,
+        }
+    }
+
+    /// Whether the program may read through an address; reports it where not.
+    fn can_load(&mut self, access: Access, span: Span) -> bool {
+        if access == Access::Untyped {
+            return self.can_read_kernel(span);
+        }
+        // `check_ptr_to_btf_access` in `kernel/bpf/verifier.c`: commit 69fd337a975c.
+        if helper::is_gpl_compatible(&self.program.license) {
+            return true;
+        }
+        let message = "only programs under a license compatible with the GPL may read the kernel's structs";
+        let diagnostic = Diagnostic::error(catalogue::GPL_ONLY_HELPER, span, message);
+        self.push(diagnostic.with_help("say `(license \"GPL\")`, or `(license \"Dual MIT/GPL\")`"));
+        false
+    }
+
+    /// Whether the program may call the helper that reads the kernel's memory; reports it where not.
+    fn can_read_kernel(&mut self, span: Span) -> bool {
+        helper::by_name(reader(self.program.min_kernel)).is_some_and(|helper| allowed(self, helper, span))
+    }
+
+    /// `(the (ref T) e)`: an address as that of a `T`.
+    pub(super) fn kernel_address(&mut self, value: Value, target: KernelType, span: Span) -> Value {
+        let Some(run) = self.run(value) else { return Value::Error(span) };
+        match &run.expr.ty {
+            Type::Kernel(pointer) if pointer.target == target => Value::Run(run),
+            Type::Kernel(_) => {
+                let untyped = self.untyped(run.expr);
+                let ty = Type::Kernel(KernelPointer { target, access: Access::Untyped });
+                Value::Run(Run::new(typed::Expr { ty, ..untyped }))
+            }
+            Type::Never => Value::Run(run),
+            _ => {
+                let Some(number) = self.int(Value::Run(run)) else { return Value::Error(span) };
+                let ty = Type::Kernel(KernelPointer { target, access: Access::Untyped });
+                Value::run(ty, span, Typed::Kernel(KernelOp::Pointer(Box::new(number.expr))))
+            }
+        }
+    }
+
+    /// `(the u64 e)` of an address: the address itself, as a number.
+    pub(super) fn kernel_number(&mut self, run: Run, span: Span) -> Run {
+        let untyped = self.untyped(run.expr);
+        let kind = Typed::Kernel(KernelOp::Number(Box::new(untyped)));
+        Run::new(typed::Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, kind))
+    }
+
+    /// A variant of an enum of the kernel: its number there.
+    pub(super) fn kernel_variant(&mut self, id: KernelEnumId, variant: usize, span: Span) -> Value {
+        let position = u32::try_from(variant).unwrap_or(0);
+        let fact = self.fact(FactKind::VariantValue, Subject::Enum(id, position), position);
+        Value::run(Type::Scalar(DataType::Int(IntType::U32)), span, Typed::Kernel(KernelOp::Fact(fact)))
+    }
+
+    fn size_fact(&mut self, id: KernelStructId) -> FactId {
+        let bytes = self.declarations.types.kernel_structs.at(id).size;
+        self.fact(FactKind::TypeSize, Subject::Struct(id, Vec::new()), bytes)
+    }
+
+    /// The struct or enum of the kernel that a datum names.
+    pub(super) fn named_kernel_type(&mut self, datum: &Datum) -> Option<KernelType> {
+        let name = datum.as_symbol().or_else(|| datum.as_keyword())?;
+        let definition = super::declare::scope::find_type(self.unit, Some(self.program.id), name)?;
+        let kind = &self.unit.definitions.at(definition).kind;
+        if !matches!(kind, DefinitionKind::KernelStruct { .. } | DefinitionKind::KernelEnum { .. }) {
+            return None;
+        }
+        self.kernel_type(datum)
+    }
+
+    /// Reads a type of the kernel.
+    pub(super) fn kernel_type(&mut self, datum: &Datum) -> Option<KernelType> {
+        self.declarations.kernel_type(self.unit, Some(self.program.id), datum, self.diagnostics)
+    }
+
+    /// `(sizeof T)`, where `T` is a struct of the kernel; `None` where it is none.
+    pub(super) fn kernel_size(&mut self, datum: &Datum, span: Span) -> Option<Value> {
+        match self.named_kernel_type(datum)? {
+            KernelType::Struct(id) => {
+                let fact = self.size_fact(id);
+                let ty = Type::Scalar(DataType::Int(IntType::U64));
+                Some(Value::run(ty, span, Typed::Kernel(KernelOp::Fact(fact))))
+            }
+            _ => Some(Value::literal(4, span)),
+        }
+    }
+
+    /// `(type-exists? T)`
+    pub(super) fn type_exists(&mut self, datum: &Datum, span: Span) -> Value {
+        match self.named_kernel_type(datum) {
+            Some(KernelType::Struct(id)) => self.answer(FactKind::TypeExists, Subject::Struct(id, Vec::new()), span),
+            _ => self.not_a_kernel_type(datum, "`define-kernel-struct`"),
+        }
+    }
+
+    fn not_a_kernel_type(&mut self, datum: &Datum, wanted: &str) -> Value {
+        let message = format!("`{datum}` is not declared with {wanted}");
+        self.report(
+            Diagnostic::error(catalogue::NOT_A_KERNEL_TYPE, datum.span, message)
+                .with_help("declare what is to be asked for: `(define-kernel-struct task-struct (pid :i32))`"),
+        )
+    }
+
+    /// `(field-exists? T f …)`
+    pub(super) fn field_exists(&mut self, datum: &Datum, path: &[Datum], span: Span) -> Value {
+        match self.named_kernel_type(datum) {
+            Some(KernelType::Struct(root)) => {
+                let mut way = Vec::new();
+                let mut ty = KernelType::Struct(root);
+                for step in path {
+                    let Some((position, next)) = self.member(&ty, step) else { return Value::Error(span) };
+                    way.push(position);
+                    ty = next;
+                }
+                self.answer(FactKind::FieldExists, Subject::Struct(root, way), span)
+            }
+            Some(KernelType::Enum(id)) => {
+                let [variant] = path else {
+                    return self.error(catalogue::WRONG_ARITY, span, "`field-exists?` of an enum takes one variant");
+                };
+                let variants = &self.declarations.types.kernel_enums.at(id).variants;
+                let names: Vec<String> = variants.iter().map(ToString::to_string).collect();
+                match self.position(variant, &names, &datum.to_string()) {
+                    Some(position) => self.answer(FactKind::VariantExists, Subject::Enum(id, position), span),
+                    None => Value::Error(span),
+                }
+            }
+            _ => self.not_a_kernel_type(datum, "`define-kernel-struct` or `define-kernel-enum`"),
+        }
+    }
+
+    /// A member of a struct, by the name in a path.
+    fn member(&mut self, ty: &KernelType, step: &Datum) -> Option<(u32, KernelType)> {
+        let types = &self.declarations.types;
+        let KernelType::Struct(id) = ty else {
+            let name = types.kernel_name(ty);
+            let message = format!("what comes before is a `{name}`, which has no fields in place");
+            self.error(catalogue::NO_SUCH_FIELD, step.span, message);
+            return None;
+        };
+        let information = types.kernel_structs.at(*id);
+        let names: Vec<String> = information.fields.iter().map(|field| field.name.to_string()).collect();
+        let struct_name = information.name.to_string();
+        let position = self.position(step, &names, &struct_name)?;
+        let field = self.declarations.types.kernel_structs.at(*id).fields.get(usize::try_from(position).ok()?)?;
+        Some((position, field.ty.clone()))
+    }
+
+    fn position(&mut self, datum: &Datum, names: &[String], of: &str) -> Option<u32> {
+        let wanted = datum.as_symbol().map(ToString::to_string);
+        let found = wanted.as_ref().and_then(|wanted| names.iter().position(|name| name == wanted));
+        if found.is_none() {
+            let message = format!("`{datum}` is not declared in `{of}`");
+            let diagnostic = Diagnostic::error(catalogue::NO_SUCH_FIELD, datum.span, message);
+            let close = wanted
+                .and_then(|wanted| suggestion::closest(&wanted, names.iter().map(String::as_str)).map(str::to_owned));
+            self.push(match close {
+                Some(close) => diagnostic.with_help(format!("did you mean `{close}`?")),
+                None => diagnostic.with_help("declare it there, with the type that it has where it exists"),
+            });
+        }
+        found.and_then(|position| u32::try_from(position).ok())
+    }
+}
