@@ -70,14 +70,33 @@ pub use for_target::eshkol;
 /// place in the file.
 pub use for_target::eshkol_file;
 
-/// The macros for the machine that this is built for, which may have another byte order than the one it is built on.
-#[cfg(target_endian = "little")]
-mod for_target {
-    pub use eshkol_macros::{eshkol, eshkol_file};
+/// Exports the macros that compile for the machine that this crate is built for, which may be another than the one it is built on.
+macro_rules! for_target {
+    ($(($condition:meta) => $inline:ident, $file:ident;)+ otherwise $little:ident, $little_file:ident, $big:ident, $big_file:ident;) => {
+        $(#[cfg($condition)]
+        mod for_target {
+            pub use eshkol_macros::{$inline as eshkol, $file as eshkol_file};
+        })+
+
+        #[cfg(all(not(any($($condition),+)), target_endian = "little"))]
+        mod for_target {
+            pub use eshkol_macros::{$little as eshkol, $little_file as eshkol_file};
+        }
+
+        #[cfg(all(not(any($($condition),+)), target_endian = "big"))]
+        mod for_target {
+            pub use eshkol_macros::{$big as eshkol, $big_file as eshkol_file};
+        }
+    };
 }
 
-/// As above.
-#[cfg(target_endian = "big")]
-mod for_target {
-    pub use eshkol_macros::{eshkol_big_endian as eshkol, eshkol_file_big_endian as eshkol_file};
+for_target! {
+    (target_arch = "x86_64") => eshkol_x86_64, eshkol_file_x86_64;
+    (all(target_arch = "aarch64", target_endian = "little")) => eshkol_aarch64, eshkol_file_aarch64;
+    (target_arch = "riscv64") => eshkol_riscv64, eshkol_file_riscv64;
+    (target_arch = "loongarch64") => eshkol_loongarch64, eshkol_file_loongarch64;
+    (all(target_arch = "powerpc64", target_endian = "little")) => eshkol_powerpc64le, eshkol_file_powerpc64le;
+    (all(target_arch = "powerpc64", target_endian = "big")) => eshkol_powerpc64, eshkol_file_powerpc64;
+    (target_arch = "s390x") => eshkol_s390x, eshkol_file_s390x;
+    otherwise eshkol_little_endian, eshkol_file_little_endian, eshkol_big_endian, eshkol_file_big_endian;
 }

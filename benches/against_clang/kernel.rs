@@ -27,6 +27,8 @@ static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
     file: "",
     lines: &[],
     facts: &[],
+    registers: None,
+    entry_probe: None,
 }];
 
 const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {

@@ -7,19 +7,11 @@ use crate::deep_stack::with_deep_stack;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue};
 use crate::expand::{self, IncludeLoader};
 use crate::kernel::map_flag;
+pub use crate::kernel::{Architecture, Endianness};
 use crate::lower;
 use crate::object;
 use crate::opt;
 use crate::source::{SourceId, Sources};
-
-/// The byte order of the machine that will run the programs.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Endianness {
-    /// x86-64, arm64, riscv64 ….
-    Little,
-    /// s390x ….
-    Big,
-}
 
 /// How much is done for speed.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -34,8 +26,8 @@ pub enum Optimisation {
 /// How to compile.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Byte order of the target.
-    pub endianness: Endianness,
+    /// The machine that will run the programs.
+    pub architecture: Architecture,
     /// Effort.
     pub optimisation: Optimisation,
     /// Whether an independent checker goes over every register allocation. All tests do it; inside the macro, which cargo does not
@@ -44,9 +36,16 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Full optimisation for a little-endian machine; allocation is checked in the crate's own tests.
+    /// Full optimisation for x86-64; allocation is checked in the crate's own tests.
     fn default() -> Self {
-        Self { endianness: Endianness::Little, optimisation: Optimisation::Full, check_allocation: cfg!(test) }
+        Self { architecture: Architecture::X86_64, optimisation: Optimisation::Full, check_allocation: cfg!(test) }
+    }
+}
+
+impl Options {
+    /// The byte order of the machine that will run the programs.
+    pub fn endianness(&self) -> Endianness {
+        self.architecture.endianness()
     }
 }
 
@@ -92,7 +91,7 @@ pub fn compile(
 ) -> Compilation {
     with_deep_stack(|| {
         let mut diagnostics = Diagnostics::new();
-        let output = check_into(sources, source, includes, &mut diagnostics)
+        let output = check_into(sources, source, includes, options.architecture, &mut diagnostics)
             .and_then(|unit| generate(unit, sources, options, &mut diagnostics))
             .filter(|output| output.reads_back(sources, options, &mut diagnostics));
         Compilation { diagnostics: diagnostics.into_sorted(), output }
@@ -100,10 +99,15 @@ pub fn compile(
 }
 
 /// The front half alone: reads, expands and checks one unit.
-pub fn check(sources: &mut Sources, source: SourceId, includes: &mut dyn IncludeLoader) -> Checked {
+pub fn check(
+    sources: &mut Sources,
+    source: SourceId,
+    includes: &mut dyn IncludeLoader,
+    architecture: Architecture,
+) -> Checked {
     with_deep_stack(|| {
         let mut diagnostics = Diagnostics::new();
-        let unit = check_into(sources, source, includes, &mut diagnostics);
+        let unit = check_into(sources, source, includes, architecture, &mut diagnostics);
         Checked { diagnostics: diagnostics.into_sorted(), unit }
     })
 }
@@ -114,7 +118,7 @@ pub fn lower(unit: &typed::Unit, options: Options) -> lower::Module {
 }
 
 fn lower_here(unit: &typed::Unit, options: Options) -> lower::Module {
-    let mut module = lower::lower(unit, options.endianness);
+    let mut module = lower::lower(unit, options.endianness());
     let arrays = arrays(unit);
     for function in module.functions_mut() {
         opt::optimise(function, &arrays, options);
@@ -144,6 +148,7 @@ fn check_into(
     sources: &mut Sources,
     source: SourceId,
     includes: &mut dyn IncludeLoader,
+    architecture: Architecture,
     diagnostics: &mut Diagnostics,
 ) -> Option<typed::Unit> {
     let forms = expand::expand(sources, source, includes, diagnostics);
@@ -151,7 +156,7 @@ fn check_into(
     if diagnostics.iter().any(|diagnostic| catalogue::ends_too_early(diagnostic.code)) {
         return None;
     }
-    let unit = check::check(&forms, sources, diagnostics)?;
+    let unit = check::check(&forms, sources, architecture, diagnostics)?;
     bindings::check_names(&unit, diagnostics);
     (!diagnostics.has_errors()).then_some(unit)
 }
@@ -201,5 +206,5 @@ fn object_input<'a>(
     functions: &'a [bpf::Code],
     options: Options,
 ) -> object::Input<'a> {
-    object::Input { unit, sources, programs, functions, globals: &module.globals, endianness: options.endianness }
+    object::Input { unit, sources, programs, functions, globals: &module.globals, endianness: options.endianness() }
 }

@@ -52,4 +52,4 @@ pub mod opt;
 pub mod source;
 pub mod syntax;
 
-pub use compile::{Compilation, Endianness, Optimisation, Options, Output, compile};
+pub use compile::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};

@@ -15,7 +15,7 @@ mod unit;
 
 use eshkol_core::check::typed;
 use eshkol_core::source::Sources;
-use eshkol_core::{Endianness, Output};
+use eshkol_core::{Architecture, Output};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -26,8 +26,8 @@ use crate::positions::Positions;
 pub(crate) struct Input<'a> {
     /// The compiled unit.
     pub(crate) output: &'a Output,
-    /// The byte order of the machines that it is compiled for.
-    pub(crate) endianness: Endianness,
+    /// The machine that it is compiled for.
+    pub(crate) architecture: Architecture,
     /// The texts.
     pub(crate) sources: &'a Sources,
     /// Where their tokens are.

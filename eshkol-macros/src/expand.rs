@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use eshkol_core::diagnostic::Severity;
 use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
-use eshkol_core::{Compilation, Endianness, Options};
+use eshkol_core::{Architecture, Compilation, Options};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
@@ -16,7 +16,7 @@ use crate::source_text::{self, Located};
 use crate::tokens::Place;
 
 /// `eshkol! { … }`
-pub(crate) fn inline(input: TokenStream, endianness: Endianness) -> TokenStream {
+pub(crate) fn inline(input: TokenStream, architecture: Architecture) -> TokenStream {
     let whole = Span::call_site();
     let here = whole.unwrap();
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -29,11 +29,11 @@ pub(crate) fn inline(input: TokenStream, endianness: Endianness) -> TokenStream 
     let main = sources.add_at(&*name, text.text, text.begin.line, text.begin.column);
     let mut files = files();
     files.know(&name, &path);
-    unit(Invocation { sources, main, tokens: Some(text.tokens), whole, files }, endianness)
+    unit(Invocation { sources, main, tokens: Some(text.tokens), whole, files }, architecture)
 }
 
 /// `eshkol_file!("…")`
-pub(crate) fn file(input: TokenStream, endianness: Endianness) -> TokenStream {
+pub(crate) fn file(input: TokenStream, architecture: Architecture) -> TokenStream {
     let literal: syn::LitStr = match syn::parse2(input) {
         Ok(literal) => literal,
         Err(error) => {
@@ -53,7 +53,7 @@ pub(crate) fn file(input: TokenStream, endianness: Endianness) -> TokenStream {
     };
     let mut sources = Sources::new();
     let main = sources.add(&*name, text);
-    let items = unit(Invocation { sources, main, tokens: None, whole: literal.span(), files }, endianness);
+    let items = unit(Invocation { sources, main, tokens: None, whole: literal.span(), files }, architecture);
     let tracked = tracked(&path);
     quote!(#items #tracked)
 }
@@ -74,9 +74,9 @@ struct Invocation {
 }
 
 /// The items of a unit, or its errors.
-fn unit(invocation: Invocation, endianness: Endianness) -> TokenStream {
+fn unit(invocation: Invocation, architecture: Architecture) -> TokenStream {
     let Invocation { mut sources, main, tokens, whole, mut files } = invocation;
-    let options = Options { endianness, ..Options::default() };
+    let options = Options { architecture, ..Options::default() };
     let Compilation { diagnostics, output } = eshkol_core::compile(&mut sources, main, &mut files, options);
     let included = files.into_included();
     let tracked: TokenStream = included.iter().filter_map(|included| included.file.as_deref()).map(tracked).collect();
@@ -84,7 +84,7 @@ fn unit(invocation: Invocation, endianness: Endianness) -> TokenStream {
     let messages = errors::messages(&diagnostics, &positions, &sources);
     let items = match &output {
         Some(output) => {
-            let input = bindings::Input { output, endianness, sources: &sources, positions: &positions };
+            let input = bindings::Input { output, architecture, sources: &sources, positions: &positions };
             bindings::items(input)
         }
         None if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) => TokenStream::new(),

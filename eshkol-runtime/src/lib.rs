@@ -41,8 +41,11 @@ pub use map::{
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
+#[cfg(feature = "sim")]
+pub use program::TestCall;
 pub use program::{
-    AnyProgram, Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram,
+    AnyProgram, KprobeProgram, KretprobeProgram, Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction,
+    XdpMode, XdpProgram,
 };
 pub use verifier::{Location, VerifierError};
 

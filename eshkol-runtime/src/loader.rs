@@ -10,7 +10,7 @@ use crate::map::{self, Event, FromMap, ProgArray, RingBuf};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
-use crate::program::{self, FromProgram};
+use crate::program::{self, FromProgram, KretprobeProgram};
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::spec::UnitSpec;
@@ -176,6 +176,19 @@ impl Loaded {
     pub fn program<P: FromProgram>(&self, symbol: &str) -> Result<P> {
         let spec = find(self.spec.programs, symbol, |p| p.symbol, "program", self.spec)?;
         P::from_program(self.unit.program(self.spec, symbol)?, spec)
+    }
+
+    /// A handle on the program with this symbol that runs where functions return.
+    pub fn return_probe(&self, symbol: &str) -> Result<KretprobeProgram> {
+        let spec = find(self.spec.programs, symbol, |p| p.symbol, "program", self.spec)?;
+        let entry = match spec.entry_probe {
+            Some(symbol) => {
+                let spec = find(self.spec.programs, symbol, |p| p.symbol, "program", self.spec)?;
+                Some((self.unit.program(self.spec, symbol)?, spec))
+            }
+            None => None,
+        };
+        KretprobeProgram::new(self.unit.program(self.spec, symbol)?, spec, entry)
     }
 
     /// A handle on the mutable global with this symbol.

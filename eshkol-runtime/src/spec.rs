@@ -57,6 +57,10 @@ pub struct ProgramSpec {
     pub lines: &'static [LineSpec],
     /// What its instructions ask of the running kernel, by rising instruction.
     pub facts: &'static [FactSpec],
+    /// For one that is given the machine's registers: where they lie.
+    pub registers: Option<RegistersSpec>,
+    /// For one that is attached where functions return and asks what they were called with: the symbol of the program that saves that.
+    pub entry_probe: Option<&'static str>,
 }
 
 /// An instruction into which the loader puts something about the running kernel.
@@ -66,6 +70,19 @@ pub struct FactSpec {
     pub instruction: u32,
     /// What it is about: `task-struct.pid`.
     pub subject: &'static str,
+}
+
+/// Where registers lie in what a program is given, in bytes. Each has 8.
+#[derive(Copy, Clone, Debug)]
+pub struct RegistersSpec {
+    /// Those with the arguments of a function, from the first on.
+    pub arguments: &'static [u32],
+    /// That with its result.
+    pub result: u32,
+    /// That by which calls of it are told apart, and how much larger it is after the return.
+    pub frame: Option<(u32, u32)>,
+    /// Bytes of them all.
+    pub size: u32,
 }
 
 /// From this instruction on, the source is this.

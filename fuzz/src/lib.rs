@@ -2,7 +2,7 @@
 
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::source::Sources;
-use eshkol_core::{Endianness, Optimisation, Options};
+use eshkol_core::{Architecture, Optimisation, Options};
 
 /// Reads a text.
 pub fn read(text: &str) {
@@ -15,7 +15,7 @@ pub fn read(text: &str) {
 pub fn check(text: &str) {
     let mut sources = Sources::new();
     let source = sources.add("fuzz.esh", text);
-    eshkol_core::compile::check(&mut sources, source, &mut NoIncludes);
+    eshkol_core::compile::check(&mut sources, source, &mut NoIncludes, Architecture::OtherLittle);
 }
 
 /// Compiles a text, in each way.
@@ -23,7 +23,7 @@ pub fn compile(text: &str) {
     for optimisation in [Optimisation::None, Optimisation::Full] {
         let mut sources = Sources::new();
         let source = sources.add("fuzz.esh", text);
-        let options = Options { endianness: Endianness::Little, optimisation, check_allocation: true };
+        let options = Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true };
         eshkol_core::compile(&mut sources, source, &mut NoIncludes, options);
     }
 }

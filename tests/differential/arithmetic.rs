@@ -9,7 +9,7 @@ use eshkol_core::check::typed::Unit;
 use eshkol_core::evaluate::{self, Input, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::source::Sources;
-use eshkol_core::{Endianness, compile};
+use eshkol_core::{Architecture, Endianness, compile};
 
 use crate::choices::{Choices, Random, shrink};
 
@@ -365,7 +365,7 @@ fn program(value: &Int) -> String {
 fn checked(text: &str) -> Result<Unit, Vec<String>> {
     let mut sources = Sources::new();
     let source = sources.add("program.esh", text);
-    let checked = compile::check(&mut sources, source, &mut NoIncludes);
+    let checked = compile::check(&mut sources, source, &mut NoIncludes, Architecture::OtherLittle);
     let reason =
         |d: &eshkol_core::diagnostic::Diagnostic| format!("{}: {} at `{}`", d.code, d.message, sources.text(d.span));
     checked.unit.ok_or_else(|| checked.diagnostics.iter().map(reason).collect())

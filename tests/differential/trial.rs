@@ -11,7 +11,7 @@ use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::MapKind;
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
-use eshkol_core::{Compilation, Endianness, Optimisation, Options, Output, compile};
+use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
 
 use eshkol_test_support::{Loaded, Runner, Simulated};
 
@@ -46,7 +46,7 @@ fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sour
     let attempt = catch_unwind(AssertUnwindSafe(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
-        let options = Options { endianness: Endianness::Little, optimisation, check_allocation: true };
+        let options = Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true };
         (compile(&mut sources, source, &mut NoIncludes, options), sources)
     }));
     attempt.map_err(|panic| {

@@ -6,6 +6,7 @@
 //! | `;; ^ error[ESK0701]: text` | the same, at the nearest line above that is no such comment |
 //! | `;; at 3: error[ESK0104]: text` | the same, at line 3 |
 //! | `;; min-kernel: 5.12` | the case needs this kernel; without it, it must run on every kernel from 4.18 on |
+//! | `;; architecture: riscv64` | the case is compiled for this little-endian machine, `other` for one that is not known |
 //! | `;; fill MAP KEY = VALUE` | what user space puts into a map before the first run, as bytes in hexadecimal |
 //! | `;; packet: eth / ipv4 10.0.0.1 10.0.0.2` | the packet of this run ([`crate::packet`]); a small one without it |
 //! | `;; given: i64 -7, u64 3` | the arguments of `test` in this run, which the compiler can't know |
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
 use eshkol_core::diagnostic::{Diagnostic, Severity};
 use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
-use eshkol_core::{Compilation, Options, compile};
+use eshkol_core::{Architecture, Compilation, Endianness, Options, compile};
 
 /// A file of `pass/` or `fail/`.
 pub(crate) struct Case {
@@ -39,6 +40,8 @@ pub(crate) struct Case {
     pub(crate) messages: Vec<Message>,
     /// The oldest kernel that can run it.
     pub(crate) min_kernel: Option<String>,
+    /// The machine that it is compiled for, where that is said.
+    pub(crate) architecture: Option<Architecture>,
     /// What is put into maps before the first run.
     pub(crate) fill: Vec<Entry>,
     /// Its runs, in this order, with the maps as the run before leaves them.
@@ -221,8 +224,15 @@ pub(crate) fn all(directory: &str) -> Vec<Case> {
 }
 
 fn parse(name: String, text: String) -> Case {
-    let mut case =
-        Case { name, text: String::new(), messages: Vec::new(), min_kernel: None, fill: Vec::new(), runs: Vec::new() };
+    let mut case = Case {
+        name,
+        text: String::new(),
+        messages: Vec::new(),
+        min_kernel: None,
+        architecture: None,
+        fill: Vec::new(),
+        runs: Vec::new(),
+    };
     let mut code_line = 0;
     for (line, content) in (1..).zip(text.lines()) {
         let mut parts = content.split(";; ");
@@ -275,6 +285,7 @@ impl Case {
         let value = value.trim();
         match key {
             "min-kernel" => self.min_kernel = Some(value.to_owned()),
+            "architecture" => self.architecture = Some(Architecture::find(value, Endianness::Little)),
             "packet" => self.next_run().packet = Some(value.to_owned()),
             "given" => self.next_run().given = value.split(", ").map(argument).collect(),
             "returns" => self.run().returns = Some(number(value)),

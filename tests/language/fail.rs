@@ -9,7 +9,9 @@ use crate::case::{self, Case, Compiled};
 
 fn compiled(case: &Case) -> Compiled {
     let kernel = case.min_kernel.as_deref().unwrap_or("5.10");
-    case::compile_text("fail", &case.name, &case.unit(kernel), Options::default())
+    let options = Options::default();
+    let options = Options { architecture: case.architecture.unwrap_or(options.architecture), ..options };
+    case::compile_text("fail", &case.name, &case.unit(kernel), options)
 }
 
 #[test]

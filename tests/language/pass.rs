@@ -7,7 +7,7 @@ use std::thread;
 
 use eshkol_core::bpf::disassemble;
 use eshkol_core::diagnostic::render::{Style, render};
-use eshkol_core::{Endianness, Optimisation, Options};
+use eshkol_core::{Architecture, Endianness, Optimisation, Options};
 use eshkol_test_support::{Loaded, Outcome, Privilege, Runner, Simulated, require_root_for};
 
 use crate::case::{self, Case, Compiled, GIVEN, RESULT, Run, SMALL_PACKET};
@@ -34,7 +34,11 @@ fn kernels(case: &Case) -> Vec<&str> {
 
 fn options(optimisation: Optimisation) -> Options {
     let endianness = if cfg!(target_endian = "big") { Endianness::Big } else { Endianness::Little };
-    Options { endianness, optimisation, check_allocation: true }
+    Options {
+        architecture: Architecture::find(std::env::consts::ARCH, endianness),
+        optimisation,
+        check_allocation: true,
+    }
 }
 
 /// Does `work` to each case, on all CPUs, and collects what is wrong with them.

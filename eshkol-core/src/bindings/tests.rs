@@ -55,6 +55,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         pin_by_name: false,
         events: Vec::new(),
         programs: Vec::new(),
+        hidden: false,
     };
     Unit {
         name: "unit".into(),

@@ -146,7 +146,7 @@ pub fn generate(function: &Function, isa: IsaVersion, options: Options) -> Resul
     let cfg = Cfg::new(function);
     let mut frame = Frame::new(function, &cfg);
     frame.finish()?;
-    let machine = in_order(select::select(function, &cfg, &frame, isa, options.endianness));
+    let machine = in_order(select::select(function, &cfg, &frame, isa, options.endianness()));
     let mut assembly = allocate::allocate(&machine, &mut frame, span, options.check_allocation)?;
     simplify::run(&mut assembly);
     peephole::run(&mut assembly);

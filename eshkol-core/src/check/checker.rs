@@ -10,12 +10,13 @@ use super::kernel_types::{Fact, FactId};
 use super::loops::ActiveLoop;
 use super::range::Range;
 use super::two_numbers::TwoNumbers;
-use super::typed::{self, ExprKind, Function, FunctionId, Local, LocalId, Loop, LoopId, MapId, Type};
+use super::typed::{self, ExprKind, Function, FunctionId, Local, LocalId, Loop, LoopId, Map, MapId, Program, Type};
 use super::types::{DataType, IntType, StructId};
 use super::value::{self, Environment, Meaning, Run, Static, Value};
 use crate::arena::Arena;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, catalogue};
 use crate::expand::form::{self, DefId, Lambda, VarId};
+use crate::kernel::Architecture;
 use crate::source::{Origin, Sources, Span};
 
 /// How many typed expressions a unit may grow to: a bound on what inlining and unrolling can do.
@@ -38,6 +39,17 @@ impl Position {
     pub(super) const VALUE: Self = Self { effect: false, tail: None };
     /// The value is not used.
     pub(super) const EFFECT: Self = Self { effect: true, tail: None };
+}
+
+/// What is the same for all that is checked of a unit.
+#[derive(Copy, Clone)]
+pub(super) struct Given<'a> {
+    pub(super) unit: &'a form::Unit,
+    pub(super) sources: &'a Sources,
+    pub(super) declarations: &'a Declarations,
+    pub(super) self_calls: &'a SelfCallTable,
+    /// The machine that will run the programs.
+    pub(super) architecture: Architecture,
 }
 
 /// The state of checking.
@@ -65,6 +77,8 @@ pub(super) struct Checker<'a> {
     /// Constants whose value is being found.
     pub(super) constants: Vec<DefId>,
     pub(super) self_calls: &'a SelfCallTable,
+    /// The machine that will run the program.
+    pub(super) architecture: Architecture,
 }
 
 /// Functions that stay functions.
@@ -83,6 +97,10 @@ pub(super) struct Functions {
     pub(super) events: BTreeMap<MapId, Vec<StructId>>,
     /// What programs ask of the running kernel, each once.
     pub(super) facts: Arena<FactId, Fact>,
+    /// Programs that save what functions are called with, for return probes.
+    pub(super) entry_probes: Vec<Program>,
+    /// The maps that it is in, which come after those that are declared.
+    pub(super) argument_maps: Vec<Map>,
 }
 
 /// A function that stays a function, as its callers see it.
@@ -105,6 +123,8 @@ pub(super) struct FunctionState {
     pub(super) two_numbers: BTreeMap<LocalId, &'static TwoNumbers>,
     /// The local that holds the context, where there is one.
     pub(super) context: Option<LocalId>,
+    /// In the entry of a return probe: the locals that hold what the function was called with.
+    pub(super) called_with: Vec<LocalId>,
 }
 
 /// A procedure being inlined.
@@ -130,14 +150,12 @@ pub(super) enum Pending {
 impl<'a> Checker<'a> {
     /// A checker for one program of a unit.
     pub(super) fn new(
-        unit: &'a form::Unit,
-        sources: &'a Sources,
-        declarations: &'a Declarations,
+        given: Given<'a>,
         program: &'a DeclaredProgram,
-        self_calls: &'a SelfCallTable,
         diagnostics: &'a mut Diagnostics,
         functions: &'a mut Functions,
     ) -> Self {
+        let Given { unit, sources, declarations, self_calls, architecture } = given;
         Self {
             unit,
             sources,
@@ -156,6 +174,7 @@ impl<'a> Checker<'a> {
             depth: 0,
             constants: Vec::new(),
             self_calls,
+            architecture,
         }
     }
 }

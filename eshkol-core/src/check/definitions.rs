@@ -6,18 +6,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::call::SelfCallTable;
-use super::checker::{Checker, Functions, Position};
+use super::checker::{Checker, Functions, Given, Position};
 use super::convert::{is_reference, read_type};
-use super::declare::{Declarations, Declared, DeclaredProgram};
+use super::declare::{Declared, DeclaredProgram};
 use super::kernel_types::{Access, KernelPointer, KernelType};
 use super::typed::{self, Constant, ConstantValue, ExprKind as Typed, Type};
 use super::types::DataType;
 use super::value::{Environment, Run, Static, Value};
 use crate::bindings::constant_name;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, catalogue};
-use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
-use crate::source::{Sources, Span};
+use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Lambda, VarId};
+use crate::source::Span;
 use crate::syntax::Datum;
 
 /// Mistakes whatever the arguments are. What an `if` gives is none of them: an argument may decide it while compiling.
@@ -38,29 +37,22 @@ const CERTAIN: &[Code] = &[
     catalogue::HEADER_AS_TYPE,
 ];
 
-/// What checking a unit's definitions takes.
-pub(super) struct Definitions<'a> {
-    pub(super) unit: &'a Unit,
-    pub(super) sources: &'a Sources,
-    pub(super) declarations: &'a Declarations,
-    pub(super) self_calls: &'a SelfCallTable,
-}
+/// The definitions of a unit.
+pub(super) struct Definitions<'a>(pub(super) Given<'a>);
 
 impl Definitions<'_> {
     /// Finds the value of every constant, and looks at the procedures that no program has come to. The constants that can be said in
     /// Rust, in order of definition.
     pub(super) fn check(&self, functions: &mut Functions, diagnostics: &mut Diagnostics) -> Vec<Constant> {
         let mut constants = Vec::new();
-        for (id, definition) in self.unit.definitions.iter().filter(|(_, definition)| !definition.prelude) {
+        for (id, definition) in self.0.unit.definitions.iter().filter(|(_, definition)| !definition.prelude) {
             let (DefinitionKind::Value { value, .. }, Some(Declared::Value)) =
-                (&definition.kind, self.declarations.declared(id))
+                (&definition.kind, self.0.declarations.declared(id))
             else {
                 continue;
             };
             let Some(program) = self.program_of(definition) else { continue };
-            let (unit, sources, declarations) = (self.unit, self.sources, self.declarations);
-            let mut checker =
-                Checker::new(unit, sources, declarations, program, self.self_calls, diagnostics, functions);
+            let mut checker = Checker::new(self.0, program, diagnostics, functions);
             match &value.kind {
                 ExprKind::Lambda(lambda) => checker.uncalled(lambda),
                 _ => constants.extend(checker.constant(id, definition, value)),
@@ -72,7 +64,7 @@ impl Definitions<'_> {
 
     /// The program that a definition belongs to, or for one that belongs to all the first.
     fn program_of(&self, definition: &Definition) -> Option<&DeclaredProgram> {
-        let programs = &self.declarations.programs;
+        let programs = &self.0.declarations.programs;
         match definition.program {
             Some(id) => programs.iter().find(|program| program.id == id),
             None => programs.first(),

@@ -11,7 +11,8 @@ use super::types::{DataType, IntType};
 use super::value::{Environment, Run, Static, Value};
 use super::walk;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue, suggestion};
-use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ident, Lambda, ProgramId, Unit};
+use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ident, Lambda, ProgramId, Unit, VarId};
+use crate::kernel::ProgramType;
 use crate::source::Span;
 
 /// The procedure that the kernel calls.
@@ -20,6 +21,14 @@ pub(super) struct Entry {
     lambda: Arc<Lambda>,
     /// `;;;` text.
     pub(super) doc: Option<Arc<str>>,
+}
+
+/// What an entry procedure takes.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Takes {
+    Context,
+    /// The arguments of the function that the program is attached to.
+    Arguments,
 }
 
 fn lambda_of(definition: &Definition) -> Option<&Arc<Lambda>> {
@@ -102,30 +111,36 @@ impl Checker<'_> {
     pub(super) fn entry(&mut self, entry: &Entry) -> Option<Function> {
         let program_type = self.program.program_type;
         let lambda = &entry.lambda;
-        let [parameter] = lambda.parameters.as_slice() else {
-            let message = format!("the kernel calls `{}` with one argument, the context", entry.name.name);
-            self.report(
-                Diagnostic::error(catalogue::WRONG_ARITY, entry.name.span, message)
-                    .with_help(format!("write `(define ({} ctx) …)`", entry.name.name)),
-            );
-            return None;
-        };
+        let takes = self.takes(entry)?;
         self.flow = Flow::new();
         let context = Run::new(typed::Expr::new(Type::Context(program_type), entry.name.span, Typed::Unit));
-        let name = self.unit.variables.at(*parameter).name.clone();
+        let name = match (takes, lambda.parameters.as_slice()) {
+            (Takes::Context, [parameter]) => self.unit.variables.at(*parameter).name.clone(),
+            _ => "ctx".into(),
+        };
         let local = self.new_local(&name, &context, false);
         self.function.context = Some(local);
-        let argument = Value::Run(self.read_local(local, entry.name.span));
+        if program_type == ProgramType::Kretprobe {
+            self.expect_arguments(entry.name.span);
+        }
+        let context = self.read_local(local, entry.name.span);
+        let arguments = match takes {
+            Takes::Context => vec![Value::Run(context)],
+            Takes::Arguments => self.entry_arguments(lambda, &context.expr),
+        };
         let result = self.enter(lambda, entry.name.span, |checker| {
             checker.in_environment(Environment::default(), |checker| {
-                if !checker.bind_parameters(lambda, vec![argument], entry.name.span) {
+                if !checker.bind_parameters(lambda, arguments, entry.name.span) {
                     return Value::Error(lambda.span);
                 }
                 checker.check(&lambda.body, Position::VALUE)
             })
         });
         let result = self.close(0, result);
-        let body = self.verdict(result, &lambda.body)?;
+        let mut body = self.verdict(result, &lambda.body)?;
+        if program_type == ProgramType::Kretprobe {
+            body = self.with_arguments(body, local, &entry.name.name, entry.name.span);
+        }
         let state = std::mem::take(&mut self.function);
         Some(Function {
             name: entry.name.name.clone(),
@@ -136,6 +151,42 @@ impl Checker<'_> {
             loops: state.loops,
             body,
         })
+    }
+
+    /// What the entry procedure takes; `None`, reported, where it can't take anything of the kind.
+    fn takes(&mut self, entry: &Entry) -> Option<Takes> {
+        let parameters = entry.lambda.parameters.as_slice();
+        let has_type = |parameter: &VarId| self.unit.variables.at(*parameter).annotation.is_some();
+        let may_name = self.program.program_type.is_given_registers();
+        if may_name && entry.lambda.rest.is_none() && !parameters.is_empty() && parameters.iter().all(has_type) {
+            return Some(Takes::Arguments);
+        }
+        if matches!(parameters, [_]) {
+            return Some(Takes::Context);
+        }
+        let name = &entry.name.name;
+        let message = format!("the kernel calls `{name}` with one argument, the context");
+        let mut error = Diagnostic::error(catalogue::WRONG_ARITY, entry.name.span, message)
+            .with_help(format!("write `(define ({name} ctx) …)`"));
+        if may_name {
+            error = error.with_help(format!(
+                "or give each a type, for the arguments of the function: `(define ({name} (first : u64) (second : u32)) …)`"
+            ));
+        }
+        self.report(error);
+        None
+    }
+
+    /// The arguments of the function that the program is attached to, as many as the entry procedure names.
+    fn entry_arguments(&mut self, lambda: &Lambda, context: &typed::Expr) -> Vec<Value> {
+        (0_i128..)
+            .zip(&lambda.parameters)
+            .map(|(index, parameter)| {
+                let span = self.unit.variables.at(*parameter).span;
+                let index = Value::constant(index, IntType::U64, span);
+                self.function_argument(context, index, "the entry procedure", span)
+            })
+            .collect()
     }
 
     /// What the program returns, if it is what its type may return.

@@ -28,6 +28,7 @@ mod parts;
 mod print;
 mod range;
 mod reservations;
+mod return_probe;
 mod tail_calls;
 mod test;
 mod two_numbers;
@@ -40,20 +41,27 @@ mod walk;
 
 use crate::diagnostic::Diagnostics;
 use crate::expand::form;
+use crate::kernel::Architecture;
 use crate::source::Sources;
 use call::SelfCallTable;
-use checker::{Checker, Functions};
+use checker::{Checker, Functions, Given};
 use definitions::Definitions;
 
-/// Checks a unit. `None`, with errors in `diagnostics`, where it is refused.
-pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<typed::Unit> {
+/// Checks a unit for a machine. `None`, with errors in `diagnostics`, where it is refused.
+pub fn check(
+    unit: &form::Unit,
+    sources: &Sources,
+    architecture: Architecture,
+    diagnostics: &mut Diagnostics,
+) -> Option<typed::Unit> {
     let declarations = declare::declare(unit, diagnostics);
     let self_calls = SelfCallTable::of(unit);
+    let given = Given { unit, sources, declarations: &declarations, self_calls: &self_calls, architecture };
     let mut functions = Functions { uses: walk::uses(unit), ..Functions::default() };
     let mut programs = Vec::new();
     for program in &declarations.programs {
         let Some(entry) = entry::find(unit, program, diagnostics) else { continue };
-        let mut checker = Checker::new(unit, sources, &declarations, program, &self_calls, diagnostics, &mut functions);
+        let mut checker = Checker::new(given, program, diagnostics, &mut functions);
         if let Some(function) = checker.entry(&entry) {
             programs.push(typed::Program {
                 name: program.name.name.clone(),
@@ -64,15 +72,19 @@ pub fn check(unit: &form::Unit, sources: &Sources, diagnostics: &mut Diagnostics
                 sleepable: program.sleepable,
                 frags: program.frags,
                 entry: function,
+                saves_arguments_of: None,
             });
         }
     }
-    let definitions = Definitions { unit, sources, declarations: &declarations, self_calls: &self_calls };
-    let constants = definitions.check(&mut functions, diagnostics);
+    let constants = Definitions(given).check(&mut functions, diagnostics);
     if diagnostics.has_errors() {
         return None;
     }
+    programs.append(&mut functions.entry_probes);
     let mut maps = declarations.maps;
+    for map in std::mem::take(&mut functions.argument_maps) {
+        maps.push(map);
+    }
     for (id, events) in std::mem::take(&mut functions.events) {
         maps.at_mut(id).events = events;
     }

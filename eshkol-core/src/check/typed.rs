@@ -87,6 +87,8 @@ pub struct Map {
     pub events: Vec<StructId>,
     /// For the one that no text defines, of `(tail-call ctx program)`: which program of the unit the loader puts at each index.
     pub programs: Vec<usize>,
+    /// One that no text defines: the compiler's own.
+    pub hidden: bool,
 }
 
 /// A global variable.
@@ -170,6 +172,9 @@ pub struct Program {
     pub frags: bool,
     /// The entry procedure: one parameter, the context; its name is what Rust and the kernel see.
     pub entry: Function,
+    /// For one that no text defines: the entry of the return probe for which it saves what functions are called with. It is attached wherever that is,
+    /// and before it.
+    pub saves_arguments_of: Option<Name>,
 }
 
 /// A procedure that stays one: an entry point or a BPF-to-BPF function.

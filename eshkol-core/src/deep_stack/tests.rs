@@ -1,7 +1,7 @@
 //! Long and deep programs go through every stage, and what is too deep is refused; all of it called from the small stack of a test.
 
 use super::with_deep_stack;
-use crate::compile::{Endianness, Optimisation, Options, check, compile, lower};
+use crate::compile::{Architecture, Optimisation, Options, check, compile, lower};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::expand::{NoIncludes, expand};
 use crate::source::Sources;
@@ -77,7 +77,7 @@ fn errors(diagnostics: &[Diagnostic]) -> Vec<u16> {
 fn checked(text: &str) -> Vec<u16> {
     let mut sources = Sources::new();
     let id = sources.add("test.esh", text);
-    errors(&check(&mut sources, id, &mut NoIncludes).diagnostics)
+    errors(&check(&mut sources, id, &mut NoIncludes, Architecture::X86_64).diagnostics)
 }
 
 /// Compiles in both ways, and prints what each stage gives.
@@ -96,7 +96,7 @@ fn goes_through_every_stage(name: &str, text: &str) {
         assert!(!lower(&output.unit, options).programs.is_empty(), "{name}");
         let mut sources = Sources::new();
         let id = sources.add("test.esh", text);
-        let big = Options { endianness: Endianness::Big, ..options };
+        let big = Options { architecture: Architecture::OtherBig, ..options };
         assert!(compile(&mut sources, id, &mut NoIncludes, big).output.is_some(), "{name}");
     }
 }

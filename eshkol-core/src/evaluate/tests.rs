@@ -1,5 +1,5 @@
 use super::*;
-use crate::compile::check;
+use crate::compile::{Architecture, check};
 use crate::expand::NoIncludes;
 use crate::source::Sources;
 
@@ -10,7 +10,7 @@ fn checked(definitions: &str) -> Unit {
         "(define-ebpf-program p (license \"GPL\") (program-type :xdp) (min-kernel \"6.12\") (entry main)\n{definitions})"
     );
     let source = sources.add("test.esh", &text);
-    let checked = check(&mut sources, source, &mut NoIncludes);
+    let checked = check(&mut sources, source, &mut NoIncludes, Architecture::X86_64);
     checked.unit.unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
 }
 

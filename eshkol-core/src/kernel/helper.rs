@@ -82,10 +82,10 @@ pub enum Programs {
 impl Programs {
     /// Whether a program type is one of them.
     pub fn contain(self, program: ProgramType) -> bool {
-        use ProgramType::{RawTracepoint, Tracepoint};
+        use ProgramType::{Kprobe, Kretprobe, RawTracepoint, Tracepoint};
         match self {
             Self::Any => true,
-            Self::Tracing => matches!(program, Tracepoint | RawTracepoint),
+            Self::Tracing => matches!(program, Tracepoint | RawTracepoint | Kprobe | Kretprobe),
             Self::One(one) => one == program,
         }
     }

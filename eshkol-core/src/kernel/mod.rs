@@ -1,6 +1,7 @@
-//! Facts about the kernel: versions, helpers, program types, contexts, map kinds, packet headers, constants. Data, not code;
+//! Facts about the kernel: machines, versions, helpers, program types, contexts, map kinds, packet headers, constants. Data, not code;
 //! each with the version since which it holds, and its source. Adding a helper is adding a row.
 
+pub mod architecture;
 pub mod constant;
 pub mod helper;
 pub mod map_flag;
@@ -9,6 +10,7 @@ pub mod packet_header;
 pub mod program_type;
 pub mod version;
 
+pub use architecture::{Architecture, Endianness};
 pub use constant::Constant;
 pub use helper::{ArgumentKind, Helper, HelperId, ResultKind};
 pub use map_kind::MapKind;

@@ -14,6 +14,10 @@ pub enum ProgramType {
     Tracepoint,
     /// `:raw-tracepoint`
     RawTracepoint,
+    /// `:kprobe`
+    Kprobe,
+    /// `:kretprobe`
+    Kretprobe,
 }
 
 /// What the kernel says of a program type.
@@ -105,7 +109,7 @@ pub enum PacketAccess {
 
 impl ProgramType {
     /// Every program type.
-    pub const ALL: &[Self] = &[Self::Xdp, Self::Tracepoint, Self::RawTracepoint];
+    pub const ALL: &[Self] = &[Self::Xdp, Self::Tracepoint, Self::RawTracepoint, Self::Kprobe, Self::Kretprobe];
 
     /// What the kernel says of it.
     pub fn facts(self) -> &'static ProgramTypeFacts {
@@ -113,6 +117,8 @@ impl ProgramType {
             Self::Xdp => &xdp::XDP,
             Self::Tracepoint => &tracing::TRACEPOINT,
             Self::RawTracepoint => &tracing::RAW_TRACEPOINT,
+            Self::Kprobe => &tracing::KPROBE,
+            Self::Kretprobe => &tracing::KRETPROBE,
         }
     }
 
@@ -124,6 +130,11 @@ impl ProgramType {
     /// Whether the kernel has a program type of this keyword that this compiler does not make yet.
     pub fn is_not_available_yet(keyword: &str) -> bool {
         NOT_AVAILABLE_YET.contains(&keyword)
+    }
+
+    /// Whether its context is the registers of a machine, which each architecture has others of.
+    pub fn is_given_registers(self) -> bool {
+        matches!(self, Self::Kprobe | Self::Kretprobe)
     }
 
     /// Its keyword, without colon.
@@ -175,8 +186,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "tc",
     "tcx",
     "socket-filter",
-    "kprobe",
-    "kretprobe",
     "uprobe",
     "uretprobe",
     "btf-tracepoint",

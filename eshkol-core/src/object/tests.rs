@@ -79,6 +79,7 @@ impl Fixture {
             pin_by_name: false,
             events: Vec::new(),
             programs: Vec::new(),
+            hidden: false,
         };
         self.unit.maps.push(map)
     }
@@ -140,6 +141,7 @@ impl Fixture {
             attach_points: Vec::new(),
             sleepable: false,
             frags: false,
+            saves_arguments_of: None,
             entry,
         });
     }

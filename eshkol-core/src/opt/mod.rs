@@ -71,20 +71,20 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
         Optimisation::None => MINIMAL,
         Optimisation::Full => FULL,
     };
-    run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness);
+    run(&("typed_nulls", |function, _| typed_nulls::run(function)), function, options.endianness());
     if options.optimisation == Optimisation::Full {
         array_maps::run(function, arrays);
     }
-    until_done(passes, function, options.endianness);
+    until_done(passes, function, options.endianness());
     // Last, since other passes learn more from the tests of single bits.
     if options.optimisation == Optimisation::Full
-        && run(&("bit_tests", |function, _| bit_tests::run(function)), function, options.endianness)
+        && run(&("bit_tests", |function, _| bit_tests::run(function)), function, options.endianness())
     {
-        until_done(passes, function, options.endianness);
+        until_done(passes, function, options.endianness());
     }
     if options.optimisation == Optimisation::Full {
         for pass in LAST {
-            run(pass, function, options.endianness);
+            run(pass, function, options.endianness());
         }
     }
 }
@@ -125,12 +125,17 @@ fn run((name, pass): &Pass, function: &mut Function, endianness: Endianness) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Architecture;
 
     #[test]
     fn all_passes_together_change_nothing_the_outside_sees() {
         for optimisation in [Optimisation::None, Optimisation::Full] {
             testing::differential_on(1000..1200, |function, endianness| {
-                optimise(function, &Arrays::new(), Options { endianness, optimisation, ..Options::default() });
+                optimise(
+                    function,
+                    &Arrays::new(),
+                    Options { architecture: Architecture::other(endianness), optimisation, ..Options::default() },
+                );
                 true
             });
         }

@@ -24,7 +24,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let maps: Vec<_> = unit
         .maps
         .values()
-        .filter(|map| map.programs.is_empty())
+        .filter(|map| !map.hidden)
         .filter_map(|map| {
             let symbol = symbol(&map.name);
             let (what, meaning) = if map.kind.has_submit() {

@@ -5,6 +5,7 @@ use eshkol_core::bindings::symbol;
 use eshkol_core::bpf::{Code, RelocationTarget};
 use eshkol_core::check::typed::{Global, GlobalId, Map, Program};
 use eshkol_core::kernel::MapKind;
+use eshkol_core::kernel::architecture::{Frame, Registers};
 use eshkol_core::object::section_name;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -15,13 +16,14 @@ use super::Input;
 pub(super) fn spec(input: Input<'_>) -> TokenStream {
     let unit = input.unit();
     let code = code(input);
-    let order = match input.endianness {
+    let order = match input.architecture.endianness() {
         Endianness::Little => "little",
         Endianness::Big => "big",
     };
     let elsewhere = format!(
         "this was compiled for {order}-endian machines: take the macros from the crate `eshkol`, which knows the target"
     );
+    let architecture = architecture(input);
     let name = &*unit.name;
     let (major, minor) = (unit.min_kernel.major, unit.min_kernel.minor);
     let maps = unit.maps.values().map(|map| map_spec(input, map));
@@ -32,6 +34,7 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
         pub fn spec() -> &'static ::eshkol::spec::UnitSpec {
             #[cfg(not(target_endian = #order))]
             ::core::compile_error!(#elsewhere);
+            #architecture
             mod code { #code }
             static SPEC: ::eshkol::spec::UnitSpec = ::eshkol::spec::UnitSpec {
                 name: #name,
@@ -44,6 +47,20 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
             &SPEC
         }
     }
+}
+
+/// What stops the build for another architecture, where the object is for one alone.
+fn architecture(input: Input<'_>) -> Option<TokenStream> {
+    let name = input.architecture.name()?;
+    let reads_registers = |program: &Program| program.program_type.is_given_registers();
+    input.unit().programs.iter().any(reads_registers).then(|| {
+        let elsewhere =
+            format!("this was compiled for {name}: take the macros from the crate `eshkol`, which knows the target");
+        quote! {
+            #[cfg(not(target_arch = #name))]
+            ::core::compile_error!(#elsewhere);
+        }
+    })
 }
 
 /// The object, and for each program the source of its instructions.
@@ -92,6 +109,7 @@ fn program_spec(input: Input<'_>, index: usize, program: &Program) -> TokenStrea
     let (name, symbol) = (&*program.entry.name, symbol(&program.entry.name));
     let program_type = program.program_type.keyword();
     let attach_points = program.attach_points.iter().map(|(point, _)| &**point);
+    let (registers, entry_probe) = (registers(input, program), entry_probe(input, program));
     let file = &input.sources.get(program.entry.name_span.source).name;
     quote! {
         ::eshkol::spec::ProgramSpec {
@@ -102,7 +120,40 @@ fn program_spec(input: Input<'_>, index: usize, program: &Program) -> TokenStrea
             file: #file,
             lines: code::LINES[#index],
             facts: code::FACTS[#index],
+            registers: #registers,
+            entry_probe: #entry_probe,
         }
+    }
+}
+
+/// Where the registers lie that a program is given.
+fn registers(input: Input<'_>, program: &Program) -> TokenStream {
+    let known = input.architecture.registers().filter(|_| program.program_type.is_given_registers());
+    let Some(known) = known else { return quote!(::core::option::Option::None) };
+    let Registers { arguments, result, frame, size, .. } = known;
+    let frame = match frame {
+        Some(Frame { register, returned }) => quote!(::core::option::Option::Some((#register, #returned))),
+        None => quote!(::core::option::Option::None),
+    };
+    quote! {
+        ::core::option::Option::Some(::eshkol::spec::RegistersSpec {
+            arguments: &[#(#arguments),*],
+            result: #result,
+            frame: #frame,
+            size: #size,
+        })
+    }
+}
+
+/// The symbol of the program that saves what functions are called with, for a return probe that asks for it.
+fn entry_probe(input: Input<'_>, program: &Program) -> TokenStream {
+    let is_its = |other: &&Program| other.saves_arguments_of.as_ref() == Some(&program.entry.name);
+    match input.unit().programs.iter().find(is_its) {
+        Some(other) => {
+            let symbol = symbol(&other.entry.name);
+            quote!(::core::option::Option::Some(#symbol))
+        }
+        None => quote!(::core::option::Option::None),
     }
 }
 

@@ -10,7 +10,7 @@ use eshkol_core::ir::GlobalSection;
 use eshkol_core::kernel::{KernelVersion, MapKind, ProgramType};
 use eshkol_core::lower::{GlobalLayout, Module};
 use eshkol_core::source::{SourceId, Sources, Span as SourceSpan};
-use eshkol_core::{Endianness, Output};
+use eshkol_core::{Architecture, Output};
 use proc_macro2::{Span, TokenStream, TokenTree};
 
 use super::{Input, items};
@@ -89,6 +89,7 @@ fn unit(names: &Names) -> Unit {
         pin_by_name: kind == MapKind::Hash,
         events: Vec::new(),
         programs: Vec::new(),
+        hidden: false,
     };
     let mut maps = Arena::new();
     maps.push(map("blocklist", MapKind::Hash, DataType::Struct(addr), DataType::Struct(tuple), 0));
@@ -134,6 +135,7 @@ fn unit(names: &Names) -> Unit {
         attach_points: vec![("eth0".into(), span)],
         sleepable: false,
         frags: false,
+        saves_arguments_of: None,
         entry,
     };
     Unit {
@@ -183,7 +185,7 @@ fn generated() -> TokenStream {
     let text = source_text::text(Some((&format!("{{{TEXT}}}"), begin)), format!(" {TEXT}").parse().unwrap());
     let positions = Positions::new(main, Some(text.tokens), Span::call_site(), Vec::new());
     let output = output(&names, b"code");
-    items(Input { output: &output, endianness: Endianness::Little, sources: &sources, positions: &positions })
+    items(Input { output: &output, architecture: Architecture::OtherLittle, sources: &sources, positions: &positions })
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The struct that stands for a loaded unit.
 
 use eshkol_core::bindings::symbol;
-use eshkol_core::check::typed::{Global, Map, MapId};
+use eshkol_core::check::typed::{Global, Map, MapId, Program};
 use eshkol_core::kernel::{MapKind, ProgramType};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -89,7 +89,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
 
 fn handles(input: Input<'_>) -> Vec<Handle> {
     let unit = input.unit();
-    let maps = unit.maps.iter().filter(|(_, map)| map.programs.is_empty()).map(|(id, map)| {
+    let maps = unit.maps.iter().filter(|(_, map)| !map.hidden).map(|(id, map)| {
         let name = input.value_ident(&map.name, Some(map.span));
         let symbol = symbol(&map.name);
         Handle {
@@ -102,13 +102,17 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
             name,
         }
     });
-    let programs = unit.programs.iter().map(|program| {
+    let seen = |program: &&Program| program.saves_arguments_of.is_none();
+    let programs = unit.programs.iter().filter(seen).map(|program| {
         let symbol = symbol(&program.entry.name);
         Handle {
             docs: doc(program.doc.as_deref(), &format!("The program `{}`.", program.entry.name)),
             name: input.value_ident(&program.entry.name, Some(program.entry.name_span)),
             ty: program_type(program.program_type),
-            taken: quote!(loaded.program(#symbol)?),
+            taken: match program.program_type {
+                ProgramType::Kretprobe => quote!(loaded.return_probe(#symbol)?),
+                _ => quote!(loaded.program(#symbol)?),
+            },
         }
     });
     let own = |global: &&Global| global.mutable && global.lost_events_of.is_none();
@@ -157,12 +161,15 @@ fn program_type(program_type: ProgramType) -> TokenStream {
         ProgramType::Xdp => quote!(::eshkol::XdpProgram),
         ProgramType::Tracepoint => quote!(::eshkol::TracepointProgram),
         ProgramType::RawTracepoint => quote!(::eshkol::RawTracepointProgram),
+        ProgramType::Kprobe => quote!(::eshkol::KprobeProgram),
+        ProgramType::Kretprobe => quote!(::eshkol::KretprobeProgram),
     }
 }
 
 /// `attach_all`, where some program says where it belongs.
 fn attach_all(input: Input<'_>) -> Option<TokenStream> {
-    let attachable = input.unit().programs.iter().filter(|program| !program.attach_points.is_empty());
+    let attachable = |program: &&Program| !program.attach_points.is_empty() && program.saves_arguments_of.is_none();
+    let attachable = input.unit().programs.iter().filter(attachable);
     let names: Vec<_> = attachable.map(|program| input.value_ident(&program.entry.name, None)).collect();
     (!names.is_empty()).then(|| {
         quote! {

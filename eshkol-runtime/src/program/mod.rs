@@ -9,7 +9,9 @@ mod xdp;
 
 pub use backing::Opened;
 pub(crate) use backing::Source;
-pub use tracing::{RawTracepointProgram, TracepointProgram};
+#[cfg(feature = "sim")]
+pub use tracing::TestCall;
+pub use tracing::{KprobeProgram, KretprobeProgram, RawTracepointProgram, TracepointProgram};
 pub use xdp::{TestRun, XdpAction, XdpMode, XdpProgram};
 
 use backing::Handle;
@@ -35,8 +37,25 @@ pub trait AnyProgram {
 #[derive(Debug)]
 pub struct Program(Handle);
 
-/// What every handle can do: a tuple struct around a [`Handle`].
+/// What a handle can do that is a tuple struct around a [`Handle`] alone.
 macro_rules! common_to_programs {
+    ($name:ident) => {
+        impl $crate::program::FromProgram for $name {
+            fn from_program(
+                program: $crate::program::Opened,
+                spec: &'static $crate::spec::ProgramSpec,
+            ) -> $crate::error::Result<Self> {
+                $crate::program::Handle::new(program, spec).map(Self)
+            }
+        }
+
+        $crate::program::facts_of_program!($name);
+    };
+}
+use common_to_programs;
+
+/// What every handle can say: a tuple struct that begins with a [`Handle`].
+macro_rules! facts_of_program {
     ($name:ident) => {
         impl $name {
             /// Its name in the source.
@@ -66,15 +85,6 @@ macro_rules! common_to_programs {
             }
         }
 
-        impl $crate::program::FromProgram for $name {
-            fn from_program(
-                program: $crate::program::Opened,
-                spec: &'static $crate::spec::ProgramSpec,
-            ) -> $crate::error::Result<Self> {
-                $crate::program::Handle::new(program, spec).map(Self)
-            }
-        }
-
         impl $crate::program::AnyProgram for $name {
             fn table_entry(&self) -> u32 {
                 self.0.table_entry()
@@ -88,6 +98,6 @@ macro_rules! common_to_programs {
         }
     };
 }
-use common_to_programs;
+use facts_of_program;
 
 common_to_programs!(Program);

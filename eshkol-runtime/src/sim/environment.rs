@@ -12,6 +12,8 @@ pub(super) struct Environment {
     pub(super) task: Task,
     /// `ingress_ifindex` and `rx_queue_index` of packets.
     pub(super) ingress: (u32, u32),
+    /// Calls of functions that a test has begun.
+    pub(super) frames: u64,
     /// Instructions that a run may take.
     pub(super) step_limit: u64,
     /// What programs wrote to the trace pipe.
@@ -51,6 +53,7 @@ impl Environment {
             random: 0,
             task: Task::default(),
             ingress: (1, 0),
+            frames: 0,
             step_limit: 16 << 20,
             trace: Vec::new(),
         }

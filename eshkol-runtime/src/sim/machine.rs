@@ -133,6 +133,14 @@ impl Machine {
         Ok(())
     }
 
+    /// The place on a stack of a call that begins. No two are the same.
+    pub(crate) fn new_frame(&self) -> u64 {
+        let environment = &mut self.world().environment;
+        environment.frames += 1;
+        // Stacks grow down.
+        0xffff_c900_0000_0000_u64.wrapping_sub(64 * environment.frames)
+    }
+
     /// How many CPUs there are: as many as the machine can have.
     pub fn cpus(&self) -> usize {
         self.world().environment.cpus

@@ -1,5 +1,6 @@
-//! perf_event_open(2): how programs are attached to tracepoints.
+//! perf_event_open(2): how programs are attached to tracepoints and functions.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -34,8 +35,8 @@ fn open(attr: &mut EventAttr) -> io::Result<OwnedFd> {
     const FIRST_CPU: libc::c_int = 0;
     const NO_GROUP: libc::c_int = -1;
     attr.size = u32::try_from(size_of::<EventAttr>()).unwrap_or_default();
-    // A tracepoint's event that a program is attached to fires on every CPU, whichever it is opened for.
-    // SAFETY: `attr` is live and exclusively ours for the call, its size is given; no addresses are in it.
+    // An event that a program is attached to fires on every CPU, whichever it is opened for.
+    // SAFETY: `attr` is live and exclusively ours for the call, its size is given; what an address in it points to is live, too.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,
@@ -57,6 +58,13 @@ fn open(attr: &mut EventAttr) -> io::Result<OwnedFd> {
 /// The event of a tracepoint, by the number that tracefs has for it.
 pub(crate) fn tracepoint(id: u64) -> io::Result<OwnedFd> {
     open(&mut EventAttr { kind: TYPE_TRACEPOINT, config: id, ..EventAttr::default() })
+}
+
+/// The event of a function of the kernel: of an instruction of it, or of its return where `config` says so. `kind` is the number that sysfs has for
+/// such events.
+pub(crate) fn function(kind: u32, config: u64, name: &CStr, offset: u64) -> io::Result<OwnedFd> {
+    let config1 = name.as_ptr().expose_provenance() as u64;
+    open(&mut EventAttr { kind, config, config1, config2: offset, ..EventAttr::default() })
 }
 
 /// Has a program run at each event, from now on until the event's descriptor is closed.

@@ -103,6 +103,8 @@ static PROGRAM: ProgramSpec = ProgramSpec {
         LineSpec { instruction: 6, line: 4, column: 7, text: "(+ hits 1))))" },
     ],
     facts: &[FactSpec { instruction: 6, subject: "task-struct.state" }],
+    registers: None,
+    entry_probe: None,
 };
 
 fn error(log: &str) -> VerifierError {

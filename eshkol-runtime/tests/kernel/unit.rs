@@ -110,6 +110,8 @@ impl Unit {
             file: "src/firewall.esh",
             lines: lines.collect::<Vec<_>>().leak(),
             facts: &[],
+            registers: None,
+            entry_probe: None,
         });
         self
     }

@@ -9,7 +9,7 @@ use eshkol_core::diagnostic::render::{Style, render};
 use eshkol_core::diagnostic::{Diagnostic, Diagnostics, Severity};
 use eshkol_core::include::Files;
 use eshkol_core::source::{SourceId, Sources};
-use eshkol_core::{Compilation, Endianness, Optimisation, Options};
+use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options};
 
 use crate::Failure;
 use crate::output::Destination;
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// The byte order of the machine that runs the program; bpf is this machine's
     #[arg(long, default_value = "bpf")]
     target: Target,
+    /// The architecture of that machine, for programs that read registers [default: this one, where it has that byte order]
+    #[arg(long)]
+    arch: Option<Arch>,
     /// How much is done for speed
     #[arg(short = 'O', value_name = "LEVEL", default_value = "2")]
     optimisation: Level,
@@ -45,6 +48,35 @@ enum Target {
     Bpf,
     Bpfel,
     Bpfeb,
+}
+
+#[derive(Copy, Clone, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Arch {
+    #[value(name = "x86_64")]
+    X86_64,
+    Aarch64,
+    Riscv64,
+    LoongArch64,
+    /// Of either byte order
+    PowerPc64,
+    S390x,
+}
+
+impl Arch {
+    /// The architecture with this byte order, or with its own where none is asked for.
+    fn architecture(self, order: Option<Endianness>) -> Option<Architecture> {
+        let architecture = match (self, order) {
+            (Self::X86_64, _) => Architecture::X86_64,
+            (Self::Aarch64, _) => Architecture::Aarch64,
+            (Self::Riscv64, _) => Architecture::Riscv64,
+            (Self::LoongArch64, _) => Architecture::LoongArch64,
+            (Self::PowerPc64, Some(Endianness::Big)) => Architecture::PowerPc64,
+            (Self::PowerPc64, _) => Architecture::PowerPc64Le,
+            (Self::S390x, _) => Architecture::S390x,
+        };
+        order.is_none_or(|order| order == architecture.endianness()).then_some(architecture)
+    }
 }
 
 #[derive(Copy, Clone, ValueEnum)]
@@ -118,18 +150,30 @@ fn open(path: &Path, files: &mut Files, sources: &mut Sources) -> Result<SourceI
     Ok(sources.add("<stdin>", text))
 }
 
-fn options(arguments: &Arguments) -> Options {
-    let endianness = match arguments.target {
-        Target::Bpfel => Endianness::Little,
-        Target::Bpfeb => Endianness::Big,
-        Target::Bpf if cfg!(target_endian = "big") => Endianness::Big,
-        Target::Bpf => Endianness::Little,
+/// The machine to compile for.
+fn architecture(arguments: &Arguments) -> Result<Architecture, Failure> {
+    let order = match arguments.target {
+        Target::Bpfel => Some(Endianness::Little),
+        Target::Bpfeb => Some(Endianness::Big),
+        Target::Bpf => None,
     };
+    match arguments.arch {
+        Some(arch) => arch.architecture(order).ok_or_else(|| {
+            Failure::Other("the byte order of `--target` is not that of `--arch`: leave one of them out".to_owned())
+        }),
+        None => {
+            let own = if cfg!(target_endian = "big") { Endianness::Big } else { Endianness::Little };
+            Ok(Architecture::find(std::env::consts::ARCH, order.unwrap_or(own)))
+        }
+    }
+}
+
+fn options(arguments: &Arguments) -> Result<Options, Failure> {
     let optimisation = match arguments.optimisation {
         Level::None => Optimisation::None,
         Level::Full => Optimisation::Full,
     };
-    Options { endianness, optimisation, check_allocation: true }
+    Ok(Options { architecture: architecture(arguments)?, optimisation, check_allocation: true })
 }
 
 /// Compiles to the end.
@@ -139,7 +183,7 @@ fn whole(
     files: &mut Files,
     sources: &mut Sources,
 ) -> Result<Vec<u8>, Failure> {
-    let Compilation { diagnostics, output } = eshkol_core::compile(sources, source, files, options(arguments));
+    let Compilation { diagnostics, output } = eshkol_core::compile(sources, source, files, options(arguments)?);
     show(&diagnostics, sources);
     let output = output.ok_or_else(|| refusal(&diagnostics))?;
     if arguments.verbose {
@@ -172,12 +216,12 @@ fn front(
     files: &mut Files,
     sources: &mut Sources,
 ) -> Result<Vec<u8>, Failure> {
-    let checked = eshkol_core::compile::check(sources, source, files);
+    let checked = eshkol_core::compile::check(sources, source, files, architecture(arguments)?);
     show(&checked.diagnostics, sources);
     let unit = checked.unit.ok_or_else(|| refusal(&checked.diagnostics))?;
     let text = match arguments.emit {
         Emit::Ir => {
-            let module = eshkol_core::compile::lower(&unit, options(arguments));
+            let module = eshkol_core::compile::lower(&unit, options(arguments)?);
             module
                 .programs
                 .iter()

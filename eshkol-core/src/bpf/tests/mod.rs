@@ -8,6 +8,7 @@ mod selected;
 use super::*;
 use crate::Endianness;
 use crate::bpf::disassemble::instruction_text;
+use crate::compile::Architecture;
 use crate::ir::parse;
 
 const ISAS: [IsaVersion; 4] = [IsaVersion::V1, IsaVersion::V2, IsaVersion::V3, IsaVersion::V4];
@@ -15,7 +16,7 @@ const ISAS: [IsaVersion; 4] = [IsaVersion::V1, IsaVersion::V2, IsaVersion::V3, I
 /// The code of a function in text form.
 fn code(isa: IsaVersion, endianness: Endianness, text: &str) -> Code {
     let function = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    generate(&function, isa, Options { endianness, ..Options::default() })
+    generate(&function, isa, Options { architecture: Architecture::other(endianness), ..Options::default() })
         .unwrap_or_else(|error| panic!("{error:?}\n{text}"))
 }
 
@@ -33,11 +34,13 @@ fn lines(code: &Code) -> Vec<String> {
 /// with too large a frame.
 fn check_random(seed: u64, size: usize, isa: IsaVersion, endianness: Endianness) -> usize {
     let function = random::function(seed, size, isa);
-    let code = match generate(&function, isa, Options { endianness, ..Options::default() }) {
-        Ok(code) => code,
-        Err(Error::StackTooLarge { .. }) => return 0,
-        Err(error) => panic!("seed {seed}: {error:?}\n{function}"),
-    };
+    let code =
+        match generate(&function, isa, Options { architecture: Architecture::other(endianness), ..Options::default() })
+        {
+            Ok(code) => code,
+            Err(Error::StackTooLarge { .. }) => return 0,
+            Err(error) => panic!("seed {seed}: {error:?}\n{function}"),
+        };
     assert_eq!(control_flow::falls_back(&code), None, "seed {seed} {isa:?}\n{}", disassemble(&code));
     let mut random = random::Random(seed ^ 0x5eed);
     for round in 0..3 {

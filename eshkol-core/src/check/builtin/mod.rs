@@ -9,6 +9,7 @@ pub(super) mod helper;
 mod integer;
 mod map;
 mod packet;
+mod registers;
 mod ring_buffer;
 mod sequence;
 mod structure;
@@ -56,6 +57,7 @@ static TABLES: &[&[Builtin]] = &[
     tail_call::TABLE,
     trace_print::TABLE,
     tracing::TABLE,
+    registers::TABLE,
     atomic::TABLE,
     packet::TABLE,
     checksum::TABLE,

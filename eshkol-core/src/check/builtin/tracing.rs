@@ -18,16 +18,13 @@ pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "raw-tracepoint-arg", arity: (2, 2), check: raw_argument },
 ];
 
-/// The most arguments that a system call has.
-const SYSCALL_ARGUMENTS: u32 = 6;
-/// The most arguments that a tracepoint has (`MAX_BPF_FUNC_ARGS` in `include/linux/bpf.h`).
-const TRACEPOINT_ARGUMENTS: u32 = 12;
-
 /// Where things lie in the record of a system call's tracepoint: `struct syscall_tp_t` in `kernel/trace/trace_syscalls.c`, and
 /// `sys_enter` and `sys_exit` in `include/trace/events/syscalls.h`.
 const ID: u32 = 8;
-const FIRST_ARGUMENT: u32 = 16;
+const SYSCALL_ARGUMENTS: [u32; 6] = [16, 24, 32, 40, 48, 56];
 const RETURN: u32 = 16;
+/// The most arguments that a tracepoint has (`MAX_BPF_FUNC_ARGS` in `include/linux/bpf.h`).
+const TRACEPOINT_ARGUMENTS: [u32; 12] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88];
 
 /// A tracepoint of system calls.
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -85,7 +82,7 @@ impl Checker<'_> {
     }
 
     /// A number at an offset in the context.
-    fn context_number(&self, context: &typed::Expr, offset: u32, int: IntType, span: Span) -> Value {
+    pub(super) fn context_number(&self, context: &typed::Expr, offset: u32, int: IntType, span: Span) -> Value {
         let kind = Typed::ContextLoad { context: Box::new(context.clone()), offset, bytes: int.bytes() };
         let loaded = IntType { signed: false, ..int };
         let load = typed::Expr::new(Type::Scalar(DataType::Int(loaded)), span, kind);
@@ -95,20 +92,20 @@ impl Checker<'_> {
         Value::run(Type::Scalar(DataType::Int(int)), span, Typed::Cast(Box::new(load)))
     }
 
-    /// The number at `base + 8 * index` of the context. The verifier wants to know which at each place in the code, so an index that
-    /// is known only at run time chooses among them.
-    fn context_word(
+    /// One of several words, by its number. The verifier wants to know which at each place in the code, so an index that is known only at
+    /// run time chooses among them.
+    pub(super) fn word_by_index<W: Copy>(
         &mut self,
-        context: &typed::Expr,
-        base: u32,
+        words: &[W],
+        read: &dyn Fn(&mut Self, W) -> Value,
         index: Value,
-        count: u32,
         name: &str,
         span: Span,
     ) -> Value {
         let Some(index) = self.int(index) else { return Value::Error(span) };
         let place = index.expr.span;
-        let last = i128::from(count) - 1;
+        let words: Vec<(i128, W)> = (0..).zip(words.iter().copied()).collect();
+        let last = words.last().map_or(-1, |(last, _)| *last);
         if !index.range.within(Range::new(0, last)) {
             let message = match index.constant() {
                 Some(number) => format!("`{name}` counts from 0 to {last}, and this is {number}"),
@@ -121,24 +118,40 @@ impl Checker<'_> {
         }
         let (low, high) = (index.range.low, index.range.high);
         let index = self.stable_run(index, "index");
-        let numbers: Vec<u32> = (0..count).filter(|number| (low..=high).contains(&i128::from(*number))).collect();
-        self.word_of(context, base, &index, &numbers, span)
+        let possible: Vec<_> = words.into_iter().filter(|(number, _)| (low..=high).contains(number)).collect();
+        self.choose_word(&possible, read, &index, span)
     }
 
-    fn word_of(&mut self, context: &typed::Expr, base: u32, index: &Run, numbers: &[u32], span: Span) -> Value {
-        let Some((first, rest)) = numbers.split_first() else { return Value::Error(span) };
-        let word =
-            |checker: &mut Self| checker.context_number(context, base.saturating_add(first * 8), IntType::U64, span);
+    fn choose_word<W: Copy>(
+        &mut self,
+        words: &[(i128, W)],
+        read: &dyn Fn(&mut Self, W) -> Value,
+        index: &Run,
+        span: Span,
+    ) -> Value {
+        let Some(((number, word), rest)) = words.split_first() else { return Value::Error(span) };
         if rest.is_empty() {
-            return word(self);
+            return read(self, *word);
         }
-        let this = Value::constant(i128::from(*first), IntType::U64, span);
+        let this = Value::constant(*number, IntType::U64, span);
         let test = self.compare(Comparison::Equal, Value::Run(index.clone()), this, span);
-        self.choose(test, Position::VALUE, span, word, |checker| {
-            let mark = checker.pending.len();
-            let value = checker.word_of(context, base, index, rest, span);
-            checker.close(mark, value)
-        })
+        self.choose(
+            test,
+            Position::VALUE,
+            span,
+            |checker| read(checker, *word),
+            |checker| {
+                let mark = checker.pending.len();
+                let value = checker.choose_word(rest, read, index, span);
+                checker.close(mark, value)
+            },
+        )
+    }
+
+    /// The `u64` at one of several offsets in the context.
+    fn context_word(&mut self, context: &typed::Expr, offsets: &[u32], index: Value, name: &str, span: Span) -> Value {
+        let read = |checker: &mut Self, offset| checker.context_number(context, offset, IntType::U64, span);
+        self.word_by_index(offsets, &read, index, name, span)
     }
 }
 
@@ -162,7 +175,7 @@ fn syscall_argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         return Value::Error(span);
     }
     let Some(context) = checker.context_argument(context) else { return Value::Error(span) };
-    checker.context_word(&context, FIRST_ARGUMENT, index, SYSCALL_ARGUMENTS, "get-syscall-arg", span)
+    checker.context_word(&context, &SYSCALL_ARGUMENTS, index, "get-syscall-arg", span)
 }
 
 /// `(get-syscall-return ctx)`: what the system call gave, negative for an error.
@@ -187,5 +200,5 @@ fn raw_argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         );
     }
     let Some(context) = checker.context_argument(context) else { return Value::Error(span) };
-    checker.context_word(&context, 0, index, TRACEPOINT_ARGUMENTS, "raw-tracepoint-arg", span)
+    checker.context_word(&context, &TRACEPOINT_ARGUMENTS, index, "raw-tracepoint-arg", span)
 }

@@ -95,6 +95,7 @@ impl Declarer<'_, '_> {
             pin_by_name,
             events: Vec::new(),
             programs: Vec::new(),
+            hidden: false,
         })
     }
 
@@ -148,6 +149,7 @@ impl Declarer<'_, '_> {
             pin_by_name,
             events: Vec::new(),
             programs: Vec::new(),
+            hidden: false,
         })
     }
 

@@ -48,5 +48,6 @@ pub(super) fn map(programs: usize, span: Span) -> Map {
         pin_by_name: false,
         events: Vec::new(),
         programs: Vec::new(),
+        hidden: true,
     }
 }

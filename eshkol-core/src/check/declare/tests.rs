@@ -423,7 +423,7 @@ fn clauses_of_programs() {
     program(gpl, &["ESK0305 at p"]);
     program("", &["ESK0301 at p", "ESK0305 at p"]);
     program(&format!("{gpl} (program-type :xpd)"), &["ESK0306 at :xpd"]);
-    program(&format!("{gpl} (program-type :kprobe)"), &["ESK0307 at :kprobe"]);
+    program(&format!("{gpl} (program-type :netfilter)"), &["ESK0307 at :netfilter"]);
     program(&format!("{gpl} (program-type \"xdp\")"), &["ESK0304 at \"xdp\""]);
     program(&format!("(license GPL) {xdp}"), &["ESK0304 at GPL"]);
     program(&format!("(license) {xdp}"), &["ESK0304 at (license)"]);

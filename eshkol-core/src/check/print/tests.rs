@@ -42,6 +42,7 @@ fn unit() -> Unit {
         pin_by_name: true,
         events: Vec::new(),
         programs: Vec::new(),
+        hidden: false,
     });
     let mut globals = Arena::new();
     let global = globals.push(Global {
@@ -146,6 +147,7 @@ fn unit() -> Unit {
         attach_points: vec![("eth0".into(), span)],
         sleepable: false,
         frags: true,
+        saves_arguments_of: None,
         entry,
     };
     Unit {

@@ -15,9 +15,15 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
 /// Commit 7adfc6c9b315.
 const COOKIE: &[(Programs, KernelVersion)] = &[
     (One(ProgramType::Tracepoint), version(5, 15)),
+    (One(ProgramType::Kprobe), version(5, 15)),
+    (One(ProgramType::Kretprobe), version(5, 15)),
     // Commit 68ca5d4eebb8.
     (One(ProgramType::RawTracepoint), version(6, 10)),
 ];
+
+/// Commit 9ffd9f3ff719.
+const FUNCTION: &[(Programs, KernelVersion)] =
+    &[(One(ProgramType::Kprobe), version(5, 15)), (One(ProgramType::Kretprobe), version(5, 15))];
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper {
@@ -54,6 +60,19 @@ pub(super) static HELPERS: &[Helper] = &[
             I64,
             &[(Tracing, version(4, 18))],
             "fills a buffer with the addresses of the call stack; gives the bytes written",
+        )
+    },
+    Helper {
+        // Commit 9ffd9f3ff719 for probes; those it is not for are refused by `check_get_func_ip` in `kernel/bpf/verifier.c`.
+        licence: Licence::Gpl,
+        arguments: &[Context],
+        ..Helper::row(
+            173,
+            "bpf-get-func-ip",
+            version(5, 15),
+            ResultKind::Int(IntType::U64),
+            FUNCTION,
+            "the address of the function that is probed",
         )
     },
     Helper {

@@ -1,6 +1,6 @@
-//! Programs that look on: `:tracepoint`, `:raw-tracepoint`. They return any number, which the kernel
-//! makes nothing of. Sources: `kernel/trace/bpf_trace.c` (`tp_prog_is_valid_access`, `raw_tp_prog_is_valid_access`),
-//! and `SEC_DEF` in libbpf for the sections.
+//! Programs that look on: `:tracepoint`, `:raw-tracepoint`, `:kprobe`, `:kretprobe`. They return any number, which the kernel
+//! makes nothing of. Sources: `kernel/trace/bpf_trace.c` (`tp_prog_is_valid_access`, `raw_tp_prog_is_valid_access`,
+//! `kprobe_prog_is_valid_access`), and `SEC_DEF` in libbpf for the sections.
 
 use super::{ContextStruct, PacketAccess, ProgramTypeFacts};
 use crate::kernel::KernelVersion;
@@ -47,4 +47,24 @@ pub(super) static RAW_TRACEPOINT: ProgramTypeFacts = tracing(
     "raw_tp",
     "bpf_raw_tracepoint_args",
     "the arguments of the tracepoint as the kernel's code gives them: `(raw-tracepoint-arg ctx i)` is one of them as a `:u64`, counted from 0",
+);
+/// Commit 2541517c32be.
+pub(super) static KPROBE: ProgramTypeFacts = tracing(
+    "kprobe",
+    2,
+    KernelVersion::new(4, 1),
+    "kprobe",
+    "pt_regs",
+    "the registers: `(get-kprobe-arg ctx i)` is an argument of the function as a `:u64`, counted from 0. The entry may take the arguments \
+     themselves in place of the context, each with its type",
+);
+/// The same type to the kernel.
+pub(super) static KRETPROBE: ProgramTypeFacts = tracing(
+    "kretprobe",
+    2,
+    KernelVersion::new(4, 1),
+    "kretprobe",
+    "pt_regs",
+    "the registers: `(kprobe-return-value ctx)` is what the function returned, as a `:u64`, and `(get-kprobe-arg ctx i)` an argument that it was \
+     called with",
 );

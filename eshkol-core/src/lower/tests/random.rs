@@ -7,7 +7,7 @@ use crate::check::typed::{
     Argument, ArithmeticOp, CompareOp, Expr, ExprKind, LocalId, MapId, Part, PartValue, Region, Type,
 };
 use crate::check::types::DataType;
-use crate::compile::{Optimisation, Options};
+use crate::compile::{Architecture, Optimisation, Options};
 use crate::ir::interpret::{Input, mix, run};
 use crate::ir::{Width, evaluate};
 use crate::kernel::HelperId;
@@ -341,7 +341,11 @@ fn a_lowered_tree_does_what_the_tree_means() {
                         optimise(
                             &mut function,
                             &Arrays::new(),
-                            Options { endianness, optimisation, ..Options::default() },
+                            Options {
+                                architecture: Architecture::other(endianness),
+                                optimisation,
+                                ..Options::default()
+                            },
                         );
                     }
                     let input = Input { arguments: arguments.clone(), packet_length: 0, seed: 1, endianness };

@@ -213,6 +213,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         pin_by_name: false,
         events: Vec::new(),
         programs: Vec::new(),
+        hidden: false,
     };
     let program = Program {
         name: "test".into(),
@@ -222,6 +223,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         attach_points: Vec::new(),
         sleepable: false,
         frags: false,
+        saves_arguments_of: None,
         entry,
     };
     Unit {

@@ -6,26 +6,28 @@ use std::os::fd::OwnedFd;
 use super::tracefs::{events, names};
 use super::{Handle, attached_at_points};
 use crate::error::{Error, Need, Result, suggestions};
+use crate::program::common_to_programs;
 use crate::sys;
 
 /// A loaded `:raw-tracepoint` program.
 #[derive(Debug)]
 pub struct RawTracepointProgram(Handle);
 
+common_to_programs!(RawTracepointProgram);
 attached_at_points! {
     RawTracepointProgram,
     /// Attaches it to a tracepoint, by its name without category, whatever the source says.
 }
 
 impl RawTracepointProgram {
-    fn open(&self, tracepoint: &str) -> Result<OwnedFd> {
+    fn open(&self, tracepoint: &str) -> Result<[OwnedFd; 1]> {
         let action = || format!("attach program `{}` to raw tracepoint `{tracepoint}`", self.name());
         let program = self.0.in_kernel(action)?;
         // The kernel knows them by name alone; with the category they are as good.
         let name = tracepoint.rsplit_once(':').map_or(tracepoint, |(_, name)| name);
         let name = CString::new(name)
             .map_err(|error| Error::with_advice(action(), "No name has a NUL in it", error.into()))?;
-        sys::raw_tracepoint_open(program, &name).map_err(|error| match error.raw_os_error() {
+        let opened = sys::raw_tracepoint_open(program, &name).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT) => {
                 let advice = match events(action) {
                     Ok(root) => {
@@ -39,7 +41,8 @@ impl RawTracepointProgram {
                 Error::with_advice(action(), advice, error)
             }
             _ => Error::system(action(), Need::Tracing, error),
-        })
+        })?;
+        Ok([opened])
     }
 
     /// Runs it in the simulator on the arguments of a tracepoint: the result.
