@@ -62,6 +62,7 @@ impl InKernel {
             maps: &MAPS,
             programs: &PROGRAMS,
             globals: &[],
+            log: &[],
         };
         let unit = Loader::new(Box::leak(Box::new(spec))).load().map_err(|error| error.to_string())?;
         let program = unit.program("xdp_main").map_err(|error| error.to_string())?;

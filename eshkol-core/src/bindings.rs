@@ -43,13 +43,13 @@ pub fn constant_name(name: &str) -> String {
 /// Refuses names that are different in Scheme and the same outside it.
 pub fn check_names(unit: &Unit, diagnostics: &mut Diagnostics) {
     let mut values = Names::default();
-    for map in unit.maps.values().filter(|map| !map.hidden) {
+    for map in unit.maps.values().filter(|map| map.hidden.is_none()) {
         values.add(symbol(&map.name), &map.name, Some(map.span), diagnostics);
     }
     for program in unit.programs.iter().filter(|program| program.saves_arguments_of.is_none()) {
         values.add(symbol(&program.entry.name), &program.entry.name, Some(program.entry.name_span), diagnostics);
     }
-    for global in unit.globals.values().filter(|global| global.lost_events_of.is_none()) {
+    for global in unit.globals.values().filter(|global| global.hidden.is_none()) {
         values.add(symbol(&global.name), &global.name, Some(global.span), diagnostics);
     }
     let mut types = Names::default();

@@ -7,6 +7,7 @@ mod constants;
 mod enums;
 mod events;
 mod loader;
+mod log;
 mod names;
 mod spec;
 mod structs;

@@ -11,6 +11,7 @@ mod interface;
 mod kernel_version;
 mod link;
 mod loader;
+mod logging;
 pub mod map;
 mod net;
 mod object;
@@ -35,6 +36,8 @@ pub use interface::Interface;
 pub use kernel_version::KernelVersion;
 pub use link::{Link, TracingLink, XdpLink};
 pub use loader::{Loaded, Loader};
+pub use log;
+pub use logging::{Log, LogForwarder, LogLine};
 pub use map::{
     Array, CpuMap, DevMap, Event, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, ProgArray, RingBuf,
     XskMap, possible_cpus,

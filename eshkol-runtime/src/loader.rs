@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use log::LevelFilter;
+
 use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
+use crate::logging::{self, Log};
 use crate::map::{self, Event, FromMap, ProgArray, RingBuf};
 use crate::object;
 use crate::pin;
@@ -23,6 +26,7 @@ pub struct Loader {
     spec: &'static UnitSpec,
     settings: Settings,
     pin_directory: PathBuf,
+    log_level: Option<LevelFilter>,
     /// The first setting that cannot be; `load` returns it.
     failure: Option<Error>,
 }
@@ -30,7 +34,13 @@ pub struct Loader {
 impl Loader {
     /// The settings as they are in the source.
     pub fn new(spec: &'static UnitSpec) -> Self {
-        Self { spec, settings: Settings::default(), pin_directory: pin::DEFAULT_DIRECTORY.into(), failure: None }
+        Self {
+            spec,
+            settings: Settings::default(),
+            pin_directory: pin::DEFAULT_DIRECTORY.into(),
+            log_level: None,
+            failure: None,
+        }
     }
 
     /// Sets the global with this symbol.
@@ -50,6 +60,20 @@ impl Loader {
             Err(error) => self.fail(error),
         }
         self
+    }
+
+    /// Sets up to which level programs log.
+    pub fn log_level(mut self, level: LevelFilter) -> Self {
+        self.log_level = Some(level);
+        self
+    }
+
+    /// Has the programs leave out what is not logged.
+    fn set_log_level(&mut self, otherwise: LevelFilter) {
+        if !self.spec.log.is_empty() {
+            let level = self.log_level.unwrap_or(otherwise) as u32;
+            self.settings.globals.push((logging::LEVEL, level.to_ne_bytes().to_vec()));
+        }
     }
 
     /// Sets the directory, in a `bpf` file system, for maps that are `(pinning :by-name)`. It is created where it is not there. Without this call
@@ -73,6 +97,7 @@ impl Loader {
         }
         object::check(spec)?;
 
+        self.set_log_level(log::max_level());
         let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
         let loaded = through_aya::load(spec, &self.settings).map(|unit| Loaded { spec, unit: Place::Kernel(unit) });
         match loaded.and_then(Loaded::with_tail_calls) {
@@ -90,12 +115,13 @@ impl Loader {
 
     /// Makes the maps and programs in the simulator, without the kernel. What is pinned stays aside: every map begins empty.
     #[cfg(feature = "sim")]
-    pub fn test(self) -> Result<Loaded> {
+    pub fn test(mut self) -> Result<Loaded> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         let spec = self.spec;
         object::check(spec)?;
+        self.set_log_level(LevelFilter::Trace);
         let unit = sim::Unit::load(spec, &self.settings)?;
         Loaded { spec, unit: Place::Simulator(unit) }.with_tail_calls()
     }
@@ -201,6 +227,11 @@ impl Loaded {
     pub fn ring_buffer<E: Event>(&self, symbol: &str, lost: &str) -> Result<RingBuf<E>> {
         let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
         RingBuf::new(self.unit.map(self.spec, symbol)?, spec, self.global(lost)?)
+    }
+
+    /// What the programs log; `target` is the module of the unit.
+    pub fn log(&self, target: &'static str) -> Result<Log> {
+        Log::new(self.spec, target, self)
     }
 
     /// The unit as aya has it, with its programs loaded.

@@ -15,6 +15,8 @@ pub struct UnitSpec {
     pub programs: &'static [ProgramSpec],
     /// Globals, in order of definition.
     pub globals: &'static [GlobalSpec],
+    /// What programs log; a record begins with its index here.
+    pub log: &'static [LogSpec],
 }
 
 /// A declared map.
@@ -110,4 +112,52 @@ pub struct GlobalSpec {
     pub section: &'static str,
     /// Bytes.
     pub size: u32,
+}
+
+/// A line that a program logs.
+#[derive(Debug)]
+pub struct LogSpec {
+    /// As `log::Level` counts: from 1, an error, to 5, a trace.
+    pub level: u8,
+    /// File that holds the source.
+    pub file: &'static str,
+    /// 1-based line in the file.
+    pub line: u32,
+    /// What it is made of.
+    pub parts: &'static [LogPart],
+}
+
+/// A part of a line that a program logs.
+#[derive(Debug)]
+pub enum LogPart {
+    /// Always the same.
+    Text(&'static str),
+    /// A value, and where in the record it lies.
+    Value {
+        /// How it is read and written.
+        kind: LogKind,
+        /// Bytes from the start of the record.
+        offset: u32,
+    },
+}
+
+/// How a logged value is read from its record, and written.
+#[derive(Copy, Clone, Debug)]
+pub enum LogKind {
+    /// 8 bytes without a sign, in decimal.
+    Unsigned,
+    /// 8 bytes with a sign, in decimal.
+    Signed,
+    /// 8 bytes, in hexadecimal.
+    Hex,
+    /// 8 bytes, `true` or `false`.
+    Bool,
+    /// 8 bytes: an IPv4 address as a number in host order.
+    Ipv4,
+    /// 16 bytes.
+    Ipv6,
+    /// 6 bytes.
+    Mac,
+    /// So many bytes of text, up to its NUL.
+    Text(u32),
 }

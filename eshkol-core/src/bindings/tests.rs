@@ -54,8 +54,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         flags: 0,
         pin_by_name: false,
         events: Vec::new(),
-        programs: Vec::new(),
-        hidden: false,
+        hidden: None,
     };
     Unit {
         name: "unit".into(),
@@ -63,6 +62,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         doc: None,
         license: "GPL".into(),
         min_kernel: KernelVersion::DEFAULT,
+        log: Vec::new(),
         types,
         maps: maps.iter().map(map).collect(),
         globals: Arena::new(),

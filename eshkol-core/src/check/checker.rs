@@ -10,7 +10,9 @@ use super::kernel_types::{Fact, FactId};
 use super::loops::ActiveLoop;
 use super::range::Range;
 use super::two_numbers::TwoNumbers;
-use super::typed::{self, ExprKind, Function, FunctionId, Local, LocalId, Loop, LoopId, Map, MapId, Program, Type};
+use super::typed::{
+    self, ExprKind, Function, FunctionId, Local, LocalId, LogLine, Loop, LoopId, Map, MapId, Program, Type,
+};
 use super::types::{DataType, IntType, StructId};
 use super::value::{self, Environment, Meaning, Run, Static, Value};
 use crate::arena::Arena;
@@ -101,6 +103,8 @@ pub(super) struct Functions {
     pub(super) entry_probes: Vec<Program>,
     /// The maps that it is in, which come after those that are declared.
     pub(super) argument_maps: Vec<Map>,
+    /// What is logged.
+    pub(super) log: Vec<LogLine>,
 }
 
 /// A function that stays a function, as its callers see it.

@@ -85,13 +85,14 @@ pub fn check(
     for map in std::mem::take(&mut functions.argument_maps) {
         maps.push(map);
     }
+    let log = std::mem::take(&mut functions.log);
     for (id, events) in std::mem::take(&mut functions.events) {
         maps.at_mut(id).events = events;
     }
     if let Some(tail_calls) = &declarations.tail_calls {
         let places = tail_calls.programs.iter();
         let place = |id: &form::ProgramId| declarations.programs.iter().position(|program| program.id == *id);
-        maps.at_mut(tail_calls.map).programs = places.filter_map(place).collect();
+        maps.at_mut(tail_calls.map).hidden = Some(typed::HiddenMap::Programs(places.filter_map(place).collect()));
     }
     let facts = std::mem::take(&mut functions.facts);
     let functions = functions::keep_called(&mut programs, functions.arena);
@@ -120,5 +121,6 @@ pub fn check(
         programs,
         functions,
         facts,
+        log,
     })
 }

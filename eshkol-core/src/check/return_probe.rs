@@ -10,8 +10,8 @@ use super::checker::Checker;
 use super::declare::DeclaredProgram;
 use super::parts::parts;
 use super::typed::{
-    self, Argument, ArithmeticOp, ExprKind as Typed, Function, Local, LocalId, Map, MapId, Part, PartValue, Place,
-    Program, RefTarget, RefType, Region, Type,
+    self, Argument, ArithmeticOp, ExprKind as Typed, Function, HiddenMap, Local, LocalId, Map, MapId, Part, PartValue,
+    Place, Program, RefTarget, RefType, Region, Type,
 };
 use super::types::{DataType, IntType, Storage};
 use super::value::{self, Run};
@@ -93,8 +93,7 @@ impl Checker<'_> {
             flags: 0,
             pin_by_name: false,
             events: Vec::new(),
-            programs: Vec::new(),
-            hidden: true,
+            hidden: Some(HiddenMap::Arguments),
         });
         id
     }

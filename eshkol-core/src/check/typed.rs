@@ -60,6 +60,8 @@ pub struct Unit {
     pub functions: Arena<FunctionId, Function>,
     /// What programs ask of the running kernel.
     pub facts: Arena<FactId, Fact>,
+    /// What programs log; a record begins with its number here.
+    pub log: Vec<LogLine>,
 }
 
 /// A map.
@@ -85,10 +87,19 @@ pub struct Map {
     pub pin_by_name: bool,
     /// For `:ringbuf`: the structs that programs send through it, each once, no two of one size.
     pub events: Vec<StructId>,
-    /// For the one that no text defines, of `(tail-call ctx program)`: which program of the unit the loader puts at each index.
-    pub programs: Vec<usize>,
-    /// One that no text defines: the compiler's own.
-    pub hidden: bool,
+    /// For one that no text defines: what it is there for.
+    pub hidden: Option<HiddenMap>,
+}
+
+/// What a map is there for that no text defines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HiddenMap {
+    /// `(tail-call ctx program)`: the loader puts a program of the unit at each index.
+    Programs(Vec<usize>),
+    /// `log-info` and its kin: a ring buffer of what they write.
+    Log,
+    /// `get-kprobe-arg` where a function returns: what it was called with.
+    Arguments,
 }
 
 /// A global variable.
@@ -106,8 +117,63 @@ pub struct Global {
     pub init: GlobalInit,
     /// Live in both worlds; else set before loading and read-only in the program.
     pub mutable: bool,
-    /// For one that no text defines: the ring buffer whose lost events it counts.
-    pub lost_events_of: Option<MapId>,
+    /// For one that no text defines: what it is there for.
+    pub hidden: Option<HiddenGlobal>,
+}
+
+/// What a global is there for that no text defines.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum HiddenGlobal {
+    /// It counts what a ring buffer had no room for.
+    LostEventsOf(MapId),
+    /// Up to which level is logged.
+    LogLevel,
+}
+
+/// A line that a program logs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogLine {
+    /// From 1, an error, to 5, a trace.
+    pub level: u8,
+    /// Where it is logged.
+    pub span: Span,
+    /// What it is made of.
+    pub parts: Vec<LogPart>,
+}
+
+/// A part of a line that a program logs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LogPart {
+    /// Always the same.
+    Text(String),
+    /// A value, and where in the record it lies.
+    Value {
+        /// How it is read and written.
+        kind: LogKind,
+        /// Bytes from the start of the record.
+        offset: u32,
+    },
+}
+
+/// How a logged value is read from the record, and written.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum LogKind {
+    /// 8 bytes without a sign, in decimal.
+    Unsigned,
+    /// 8 bytes with a sign, in decimal.
+    Signed,
+    /// 8 bytes, in hexadecimal.
+    Hex,
+    /// 8 bytes, `true` or `false`.
+    Bool,
+    /// 8 bytes, of which the low four are an IPv4 address in host order.
+    Ipv4,
+    /// 16 bytes.
+    Ipv6,
+    /// 6 bytes.
+    Mac,
+    /// So many bytes of text, up to its NUL.
+    Text(u32),
 }
 
 /// A constant of `define`.

@@ -45,6 +45,7 @@ impl Fixture {
             doc: None,
             license: "GPL".into(),
             min_kernel: KernelVersion::DEFAULT,
+            log: Vec::new(),
             types: Types::default(),
             maps: Arena::new(),
             globals: Arena::new(),
@@ -78,8 +79,7 @@ impl Fixture {
             flags,
             pin_by_name: false,
             events: Vec::new(),
-            programs: Vec::new(),
-            hidden: false,
+            hidden: None,
         };
         self.unit.maps.push(map)
     }
@@ -108,7 +108,7 @@ impl Fixture {
             ty,
             init: GlobalInit::Zero,
             mutable,
-            lost_events_of: None,
+            hidden: None,
         })
     }
 

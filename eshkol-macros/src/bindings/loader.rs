@@ -20,11 +20,11 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let unit = input.unit();
     let (name, loaded) = (ident(input), input.type_ident(&unit.name, None));
     let docs = doc(None, &format!("Settings for loading `{}`.", unit.name));
-    let mut methods = BTreeSet::from(["load", "pin", "test"].map(str::to_owned));
+    let mut methods = BTreeSet::from(["load", "log_level", "pin", "test"].map(str::to_owned));
     let maps: Vec<_> = unit
         .maps
         .values()
-        .filter(|map| !map.hidden)
+        .filter(|map| map.hidden.is_none())
         .filter_map(|map| {
             let symbol = symbol(&map.name);
             let (what, meaning) = if map.kind.has_submit() {
@@ -50,7 +50,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let globals: Vec<_> = unit
         .globals
         .values()
-        .filter(|global| global.lost_events_of.is_none())
+        .filter(|global| global.hidden.is_none())
         .map(|global| {
             let symbol = symbol(&global.name);
             let mut method = symbol.clone();
@@ -68,6 +68,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
             }
         })
         .collect();
+    let log_level = super::log::setting(input);
     quote! {
         #docs
         #[derive(Debug)]
@@ -80,6 +81,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
         impl #name {
             #(#globals)*
             #(#maps)*
+            #log_level
             /// The directory, in a `bpf` file system, for the maps that are `(pinning :by-name)`.
             pub fn pin(self, directory: impl ::core::convert::AsRef<::std::path::Path>) -> Self {
                 Self { loader: self.loader.pin(directory) }

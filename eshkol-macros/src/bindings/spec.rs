@@ -3,14 +3,14 @@
 use eshkol_core::Endianness;
 use eshkol_core::bindings::symbol;
 use eshkol_core::bpf::{Code, RelocationTarget};
-use eshkol_core::check::typed::{Global, GlobalId, Map, Program};
+use eshkol_core::check::typed::{Global, GlobalId, HiddenMap, Map, Program};
 use eshkol_core::kernel::MapKind;
 use eshkol_core::kernel::architecture::{Frame, Registers};
 use eshkol_core::object::section_name;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::Input;
+use super::{Input, log};
 
 /// `spec()` of the unit's struct.
 pub(super) fn spec(input: Input<'_>) -> TokenStream {
@@ -29,6 +29,7 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
     let maps = unit.maps.values().map(|map| map_spec(input, map));
     let programs = unit.programs.iter().enumerate().map(|(index, program)| program_spec(input, index, program));
     let globals = unit.globals.iter().map(|(id, global)| global_spec(input, id, global));
+    let log = unit.log.iter().map(|line| log::line(input, line));
     quote! {
         /// The compiled unit as data. Its `object` is an ELF file that any loader takes.
         pub fn spec() -> &'static ::eshkol::spec::UnitSpec {
@@ -43,6 +44,7 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
                 maps: &[#(#maps),*],
                 programs: &[#(#programs),*],
                 globals: &[#(#globals),*],
+                log: &[#(#log),*],
             };
             &SPEC
         }
@@ -88,7 +90,11 @@ fn map_spec(input: Input<'_>, map: &Map) -> TokenStream {
     let prefix = if map.kind == MapKind::LpmTrie { 4 } else { 0 };
     let (key_size, value_size) = (types.size(&map.key).saturating_add(prefix), types.size(&map.value));
     let Map { max_entries, flags, pin_by_name, .. } = map;
-    let programs = map.programs.iter().filter_map(|index| input.unit().programs.get(*index));
+    let indices = match &map.hidden {
+        Some(HiddenMap::Programs(indices)) => indices.as_slice(),
+        Some(HiddenMap::Arguments | HiddenMap::Log) | None => &[],
+    };
+    let programs = indices.iter().filter_map(|index| input.unit().programs.get(*index));
     let programs = programs.map(|program| self::symbol(&program.entry.name));
     quote! {
         ::eshkol::spec::MapSpec {

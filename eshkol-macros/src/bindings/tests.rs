@@ -88,8 +88,7 @@ fn unit(names: &Names) -> Unit {
         flags,
         pin_by_name: kind == MapKind::Hash,
         events: Vec::new(),
-        programs: Vec::new(),
-        hidden: false,
+        hidden: None,
     };
     let mut maps = Arena::new();
     maps.push(map("blocklist", MapKind::Hash, DataType::Struct(addr), DataType::Struct(tuple), 0));
@@ -102,7 +101,7 @@ fn unit(names: &Names) -> Unit {
         ty: DataType::Int(IntType::U64),
         init: GlobalInit::Zero,
         mutable,
-        lost_events_of: None,
+        hidden: None,
     };
     let mut globals = Arena::new();
     globals.push(global("threshold", false));
@@ -144,6 +143,7 @@ fn unit(names: &Names) -> Unit {
         doc: Some("Keeps them out.".into()),
         license: "GPL".into(),
         min_kernel: KernelVersion::new(5, 15),
+        log: Vec::new(),
         types,
         maps,
         globals,

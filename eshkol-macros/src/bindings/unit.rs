@@ -1,7 +1,7 @@
 //! The struct that stands for a loaded unit.
 
 use eshkol_core::bindings::symbol;
-use eshkol_core::check::typed::{Global, Map, MapId, Program};
+use eshkol_core::check::typed::{Global, HiddenGlobal, Map, MapId, Program};
 use eshkol_core::kernel::{MapKind, ProgramType};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -11,7 +11,7 @@ use super::names::{braced, doc, public, value_ident};
 use super::{constants, spec};
 
 /// The field that holds what the handles don't: no Scheme name gives this one.
-const LOADED: &str = "eshkol_Loaded";
+pub(super) const LOADED: &str = "eshkol_Loaded";
 
 /// A field of the struct.
 struct Handle {
@@ -38,6 +38,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let public = public(&name);
     let taken = handles.iter().map(|Handle { name, taken, .. }| quote!(#name: #taken));
     let attach_all = attach_all(input);
+    let log = super::log::method(input);
     let spec = spec::spec(input);
     let constants = constants::items(input);
     quote! {
@@ -57,6 +58,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
                 #loader { loader: ::eshkol::__private::Loader::new(Self::spec()) }
             }
             #attach_all
+            #log
             /// The unit in the simulator, for tests: the same programs and maps, without the kernel. It takes the feature `sim` of `eshkol`.
             pub fn test<'a>() -> ::eshkol::Result<Self>
             where
@@ -89,7 +91,7 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
 
 fn handles(input: Input<'_>) -> Vec<Handle> {
     let unit = input.unit();
-    let maps = unit.maps.iter().filter(|(_, map)| !map.hidden).map(|(id, map)| {
+    let maps = unit.maps.iter().filter(|(_, map)| map.hidden.is_none()).map(|(id, map)| {
         let name = input.value_ident(&map.name, Some(map.span));
         let symbol = symbol(&map.name);
         Handle {
@@ -115,7 +117,7 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
             },
         }
     });
-    let own = |global: &&Global| global.mutable && global.lost_events_of.is_none();
+    let own = |global: &&Global| global.mutable && global.hidden.is_none();
     let globals = unit.globals.values().filter(own).map(|global| {
         let symbol = symbol(&global.name);
         let ty = input.data_type(&global.ty);
@@ -131,7 +133,7 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
 
 /// The symbol of the global that counts what a ring buffer had no room for.
 fn lost_events(input: Input<'_>, map: MapId) -> Option<String> {
-    let counts = |global: &&Global| global.lost_events_of == Some(map);
+    let counts = |global: &&Global| global.hidden == Some(HiddenGlobal::LostEventsOf(map));
     input.unit().globals.values().find(counts).map(|global| symbol(&global.name))
 }
 

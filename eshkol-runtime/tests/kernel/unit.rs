@@ -130,6 +130,7 @@ impl Unit {
             maps: self.maps.leak(),
             programs: self.programs.leak(),
             globals: self.globals.leak(),
+            log: &[],
         }))
     }
 

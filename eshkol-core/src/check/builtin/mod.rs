@@ -7,6 +7,7 @@ mod context;
 mod for_each;
 pub(super) mod helper;
 mod integer;
+mod log;
 mod map;
 mod packet;
 mod registers;
@@ -56,6 +57,7 @@ static TABLES: &[&[Builtin]] = &[
     ring_buffer::TABLE,
     tail_call::TABLE,
     trace_print::TABLE,
+    log::TABLE,
     tracing::TABLE,
     registers::TABLE,
     atomic::TABLE,
@@ -88,6 +90,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         tables.chain(packet::names()).chain(contexts).collect()
     });
     names.iter().map(String::as_str)
+}
+
+/// Whether a procedure of this name logs.
+pub(super) fn is_log(name: &str) -> bool {
+    log::level(name).is_some()
 }
 
 /// Whether a procedure of this name gives a boolean that narrows what is known.

@@ -4,7 +4,7 @@ use super::super::checker::{Checker, Pending, Position};
 use super::super::comparison::Comparison;
 use super::super::range::Range;
 use super::super::typed::{
-    self, Argument, AtomicOp, ExprKind as Typed, GlobalId, MapId, Place, RefTarget, RefType, Region, Type,
+    self, Argument, AtomicOp, ExprKind as Typed, GlobalId, HiddenGlobal, MapId, Place, RefTarget, RefType, Region, Type,
 };
 use super::super::types::{DataType, IntType, Storage, StructId};
 use super::super::value::{self, Run, Static, Value};
@@ -41,23 +41,7 @@ fn submit(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         return Value::Error(span);
     }
     let size = checker.declarations.types.structs.at(ty).size;
-    let arguments = vec![Argument::Map(id), Argument::Value(event), number(size, span), number(0, span)];
-    let sent = Value::run(
-        Type::Scalar(DataType::Int(IntType::I64)),
-        span,
-        Typed::Helper { helper: RINGBUF_OUTPUT, arguments },
-    );
-    let sent = checker.stable(sent, "sent");
-    let failed = checker.compare(Comparison::Less, sent.clone(), Value::literal(0, span), span);
-    let count = checker.choose(
-        failed,
-        Position::EFFECT,
-        span,
-        |checker| checker.count_lost(id, span),
-        |_| Value::unspecified(span),
-    );
-    checker.do_before(count);
-    sent
+    checker.send(id, event, size, span)
 }
 
 /// `(ringbuf-discard m event)`: gives up what `ringbuf-reserve` gave.
@@ -79,7 +63,7 @@ fn discard(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     checker.settle_record(RINGBUF_DISCARD, id, buffer, event, span)
 }
 
-fn is_allowed(checker: &mut Checker<'_>, id: HelperId, span: Span) -> bool {
+pub(super) fn is_allowed(checker: &mut Checker<'_>, id: HelperId, span: Span) -> bool {
     by_id(id).is_some_and(|known| helper::allowed(checker, known, span))
 }
 
@@ -182,6 +166,24 @@ impl Checker<'_> {
         Value::Run(record)
     }
 
+    /// Sends so many bytes; counts them as lost where there is no room. Gives 0, or a negative errno.
+    pub(super) fn send(&mut self, map: MapId, event: typed::Expr, size: u32, span: Span) -> Value {
+        let arguments = vec![Argument::Map(map), Argument::Value(event), number(size, span), number(0, span)];
+        let kind = Typed::Helper { helper: RINGBUF_OUTPUT, arguments };
+        let sent = Value::run(Type::Scalar(DataType::Int(IntType::I64)), span, kind);
+        let sent = self.stable(sent, "sent");
+        let failed = self.compare(Comparison::Less, sent.clone(), Value::literal(0, span), span);
+        let count = self.choose(
+            failed,
+            Position::EFFECT,
+            span,
+            |checker| checker.count_lost(map, span),
+            |_| Value::unspecified(span),
+        );
+        self.do_before(count);
+        sent
+    }
+
     /// Sets a fresh record to zero: it holds what earlier events left there, and user space must not see that.
     fn clear(&mut self, record: &typed::Expr, size: u32, span: Span) -> Value {
         let store = |offset: u32, bytes: u32, index: Option<(Box<typed::Expr>, u32)>| {
@@ -239,7 +241,7 @@ impl Checker<'_> {
     }
 
     /// Has something done before what comes next.
-    fn do_before(&mut self, value: Value) {
+    pub(super) fn do_before(&mut self, value: Value) {
         if let Some(effect) = self.effect(value) {
             self.pending.push(Pending::Effect(effect));
         }
@@ -278,6 +280,10 @@ impl Checker<'_> {
 
     /// The global that counts what a ring buffer had no room for.
     fn lost_events(&self, map: MapId) -> Option<GlobalId> {
-        self.declarations.globals.iter().find(|(_, global)| global.lost_events_of == Some(map)).map(|(id, _)| id)
+        self.declarations
+            .globals
+            .iter()
+            .find(|(_, global)| global.hidden == Some(HiddenGlobal::LostEventsOf(map)))
+            .map(|(id, _)| id)
     }
 }

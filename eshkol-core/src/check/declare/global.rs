@@ -6,7 +6,7 @@ use super::scope::Scope;
 use crate::check::address::{self, Address};
 use crate::check::constant;
 use crate::check::type_syntax;
-use crate::check::typed::{Global, GlobalInit, Map, MapId};
+use crate::check::typed::{Global, GlobalInit};
 use crate::check::types::{DataType, IntType};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::catalogue::GLOBAL_VALUE;
@@ -17,19 +17,6 @@ use crate::syntax::Datum;
 
 /// Commit d8eca5bbb2be: maps that a program addresses directly.
 const GLOBALS_SINCE: KernelVersion = KernelVersion::new(5, 2);
-
-/// The global that counts the events for which a ring buffer had no room.
-pub(super) fn lost_events(id: MapId, map: &Map) -> Global {
-    Global {
-        name: format!("eshkol-lost-{}", map.name).into(),
-        span: map.span,
-        doc: None,
-        ty: DataType::Int(IntType::U64),
-        init: GlobalInit::Zero,
-        mutable: true,
-        lost_events_of: Some(id),
-    }
-}
 
 impl Declarer<'_, '_> {
     /// The global of a definition, for a unit that must load on `min_kernel`.
@@ -59,7 +46,7 @@ impl Declarer<'_, '_> {
             ty,
             init,
             mutable,
-            lost_events_of: None,
+            hidden: None,
         })
     }
 

@@ -94,8 +94,7 @@ impl Declarer<'_, '_> {
             flags,
             pin_by_name,
             events: Vec::new(),
-            programs: Vec::new(),
-            hidden: false,
+            hidden: None,
         })
     }
 
@@ -148,8 +147,7 @@ impl Declarer<'_, '_> {
             flags: 0,
             pin_by_name,
             events: Vec::new(),
-            programs: Vec::new(),
-            hidden: false,
+            hidden: None,
         })
     }
 

@@ -8,12 +8,12 @@ mod clause;
 mod declarer;
 mod global;
 mod header;
+mod hidden;
 mod kernel;
 mod map;
 mod program;
 pub mod scope;
 mod structure;
-mod tail_calls;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +63,17 @@ pub struct Declarations {
     pub programs: Vec<DeclaredProgram>,
     /// What `(tail-call ctx program)` goes through, where the unit has such calls.
     pub tail_calls: Option<TailCalls>,
+    /// What is logged through, where something is.
+    pub log: Option<Log>,
+}
+
+/// What `log-info` and its kin go through.
+#[derive(Copy, Clone, Debug)]
+pub struct Log {
+    /// A ring buffer.
+    pub map: MapId,
+    /// The global up to whose level is logged.
+    pub level: GlobalId,
 }
 
 /// The map of programs that other programs go on with.
@@ -171,7 +182,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
                 declarer.declare_map(definition, kind, clauses, min_kernel).map(|map| {
                     let id = maps.push(map.clone());
                     if map.kind.has_submit() {
-                        globals.push(global::lost_events(id, &map));
+                        globals.push(hidden::lost_events(id, &map));
                     }
                     Declared::Map(id)
                 })
@@ -186,9 +197,16 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
         }
     }
     let Declarer { types, headers, by_definition, .. } = declarer;
-    let tail_calls = tail_calls::find(unit).map(|(programs, span)| {
-        let map = maps.push(tail_calls::map(programs.len(), span));
-        TailCalls { map, programs }
+    let used = hidden::used(unit);
+    let tail_calls = used.programs.first().map(|(_, span)| {
+        let map = maps.push(hidden::programs(used.programs.len(), *span));
+        TailCalls { map, programs: used.programs.iter().map(|(program, _)| *program).collect() }
+    });
+    let log = used.log.map(|span| {
+        let map = hidden::log(span);
+        let id = maps.push(map.clone());
+        globals.push(hidden::lost_events(id, &map));
+        Log { map: id, level: globals.push(hidden::log_level(span)) }
     });
     Declarations {
         name: declared.name,
@@ -202,6 +220,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
         by_definition,
         programs: declared.programs,
         tail_calls,
+        log,
     }
 }
 

@@ -41,8 +41,7 @@ fn unit() -> Unit {
         flags: 1,
         pin_by_name: true,
         events: Vec::new(),
-        programs: Vec::new(),
-        hidden: false,
+        hidden: None,
     });
     let mut globals = Arena::new();
     let global = globals.push(Global {
@@ -52,7 +51,7 @@ fn unit() -> Unit {
         ty: DataType::BigEndian(IntType::U32),
         init: GlobalInit::Scalar(3),
         mutable: true,
-        lost_events_of: None,
+        hidden: None,
     });
 
     let mut locals: Arena<LocalId, Local> = Arena::new();
@@ -156,6 +155,7 @@ fn unit() -> Unit {
         doc: None,
         license: "GPL".into(),
         min_kernel: KernelVersion::DEFAULT,
+        log: Vec::new(),
         types,
         maps,
         globals,

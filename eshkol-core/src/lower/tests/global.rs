@@ -11,7 +11,7 @@ use crate::ir::GlobalSection;
 use crate::lower::{GlobalLayout, lower};
 
 fn global(ty: DataType, init: GlobalInit, mutable: bool) -> Global {
-    Global { name: "global".into(), span: span(), doc: None, ty, init, mutable, lost_events_of: None }
+    Global { name: "global".into(), span: span(), doc: None, ty, init, mutable, hidden: None }
 }
 
 fn layout(globals: Vec<Global>, endianness: Endianness) -> GlobalLayout {

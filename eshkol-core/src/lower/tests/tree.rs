@@ -212,8 +212,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         flags: 0,
         pin_by_name: false,
         events: Vec::new(),
-        programs: Vec::new(),
-        hidden: false,
+        hidden: None,
     };
     let program = Program {
         name: "test".into(),
@@ -232,6 +231,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         doc: None,
         license: Arc::from("GPL"),
         min_kernel: KernelVersion::DEFAULT,
+        log: Vec::new(),
         types: Types::default(),
         maps: std::iter::once(map).collect(),
         globals: Arena::<_, Global>::new(),
