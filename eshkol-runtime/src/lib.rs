@@ -39,8 +39,8 @@ pub use loader::{Loaded, Loader};
 pub use log;
 pub use logging::{Log, LogForwarder, LogLine};
 pub use map::{
-    Array, CpuMap, DevMap, Event, HashMap, LpmTrie, Map, PerCpu, PerCpuArray, PerCpuHashMap, ProgArray, RingBuf,
-    XskMap, possible_cpus,
+    Array, Bucket, Counts, CpuMap, DevMap, Event, FamilyKey, HashMap, Histogram, HistogramFamily, LpmTrie, Map, PerCpu,
+    PerCpuArray, PerCpuHashMap, ProgArray, RingBuf, XskMap, possible_cpus,
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};

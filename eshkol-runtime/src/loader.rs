@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
 use crate::logging::{self, Log};
-use crate::map::{self, Event, FromMap, ProgArray, RingBuf};
+use crate::map::{self, Event, FromHistogram, FromMap, ProgArray, RingBuf};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
@@ -202,6 +202,12 @@ impl Loaded {
     pub fn program<P: FromProgram>(&self, symbol: &str) -> Result<P> {
         let spec = find(self.spec.programs, symbol, |p| p.symbol, "program", self.spec)?;
         P::from_program(self.unit.program(self.spec, symbol)?, spec)
+    }
+
+    /// A handle on the histogram with this symbol, or the family of them; its buckets count so many numbers each, or those of as many bits.
+    pub fn histogram<H: FromHistogram>(&self, symbol: &str, step: Option<u64>) -> Result<H> {
+        let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
+        H::from_histogram(self.unit.map(self.spec, symbol)?, spec, step)
     }
 
     /// A handle on the program with this symbol that runs where functions return.

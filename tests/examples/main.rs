@@ -45,3 +45,13 @@ fn syscall_audit_counts_and_shows_the_calls_of_a_command() {
     assert!(text.contains("root:"), "the command's own output is there");
     assert!(text.contains("ended with exit status: 1"), "{text}");
 }
+
+#[test]
+fn tcp_latency_draws_how_long_sends_take() {
+    // Where there are no probes or no privilege it says so, and runs in the simulator.
+    let text = run("tcp_latency", &["1"]);
+    let calls = text.lines().find_map(|line| line.strip_suffix(" calls of tcp_sendmsg, nanoseconds:"));
+    assert!(calls.is_some_and(|calls| calls.parse::<u64>().unwrap() > 50), "{text}");
+    assert!(text.contains('█') && text.contains("99 % took at most about"), "{text}");
+    assert_eq!(text.contains("SIMULATED"), !eshkol_test_support::probes_are_there() || text.contains("CAP_"), "{text}");
+}

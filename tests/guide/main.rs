@@ -3,6 +3,7 @@
 //! The blocks stand in files of their own, since one has an apostrophe in a comment, which rustc would stumble over;
 //! [`the_blocks_are_the_guides`] compares them with the guide, where it is beside the project.
 
+mod latency;
 mod printing;
 mod tracing;
 mod traffic;
@@ -61,6 +62,7 @@ fn the_blocks_are_the_guides() {
         ("traffic-counter", include_str!("traffic-counter.esh")),
         ("syscall-tracer", include_str!("syscall-tracer.esh")),
         ("syscall-audit", include_str!("syscall-audit.esh")),
+        ("latency-monitor", include_str!("latency-monitor.esh")),
         ("debug-print", include_str!("debug-print.esh")),
         ("helper-functions", include_str!("helper-functions.esh")),
     ] {

@@ -1,5 +1,6 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
+mod histograms;
 mod logging;
 mod probes;
 mod tail_calls;

@@ -55,6 +55,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         pin_by_name: false,
         events: Vec::new(),
         hidden: None,
+        histogram: None,
     };
     Unit {
         name: "unit".into(),

@@ -94,6 +94,7 @@ impl Checker<'_> {
             pin_by_name: false,
             events: Vec::new(),
             hidden: Some(HiddenMap::Arguments),
+            histogram: None,
         });
         id
     }

@@ -89,6 +89,8 @@ pub struct Map {
     pub events: Vec<StructId>,
     /// For one that no text defines: what it is there for.
     pub hidden: Option<HiddenMap>,
+    /// For `:histogram`, which is a per-CPU array or hash to the kernel: what is counted together.
+    pub histogram: Option<Histogram>,
 }
 
 /// What a map is there for that no text defines.
@@ -100,6 +102,24 @@ pub enum HiddenMap {
     Log,
     /// `get-kprobe-arg` where a function returns: what it was called with.
     Arguments,
+}
+
+/// A histogram, or a family of them.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Histogram {
+    /// What is counted together.
+    pub buckets: Buckets,
+    /// For a family: the type of the keys, each of which has a histogram.
+    pub by: Option<IntType>,
+}
+
+/// Which numbers a histogram counts together.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Buckets {
+    /// Those of as many bits: 0; 1; 2 and 3; 4 to 7; …
+    Log2,
+    /// So many, one after the other.
+    Linear(u64),
 }
 
 /// A global variable.

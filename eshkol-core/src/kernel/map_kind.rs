@@ -212,7 +212,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "inode-storage",
     "cgrp-storage",
     "arena",
-    "histogram",
 ];
 
 impl MapKind {

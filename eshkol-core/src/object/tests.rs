@@ -80,6 +80,7 @@ impl Fixture {
             pin_by_name: false,
             events: Vec::new(),
             hidden: None,
+            histogram: None,
         };
         self.unit.maps.push(map)
     }

@@ -24,7 +24,8 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
     let maps: Vec<_> = unit
         .maps
         .values()
-        .filter(|map| map.hidden.is_none())
+        // The program knows how many buckets there are.
+        .filter(|map| map.hidden.is_none() && map.histogram.is_none_or(|histogram| histogram.by.is_some()))
         .filter_map(|map| {
             let symbol = symbol(&map.name);
             let (what, meaning) = if map.kind.has_submit() {

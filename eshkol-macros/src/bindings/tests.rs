@@ -89,6 +89,7 @@ fn unit(names: &Names) -> Unit {
         pin_by_name: kind == MapKind::Hash,
         events: Vec::new(),
         hidden: None,
+        histogram: None,
     };
     let mut maps = Arena::new();
     maps.push(map("blocklist", MapKind::Hash, DataType::Struct(addr), DataType::Struct(tuple), 0));

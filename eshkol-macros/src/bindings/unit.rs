@@ -1,7 +1,8 @@
 //! The struct that stands for a loaded unit.
 
 use eshkol_core::bindings::symbol;
-use eshkol_core::check::typed::{Global, HiddenGlobal, Map, MapId, Program};
+use eshkol_core::check::typed::{Buckets, Global, HiddenGlobal, Histogram, Map, MapId, Program};
+use eshkol_core::check::types::DataType;
 use eshkol_core::kernel::{MapKind, ProgramType};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -97,9 +98,16 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
         Handle {
             docs: doc(map.doc.as_deref(), &format!("The map `{}`.", map.name)),
             ty: map_type(input, map),
-            taken: match lost_events(input, id) {
-                Some(lost) => quote!(loaded.ring_buffer(#symbol, #lost)?),
-                None => quote!(loaded.map(#symbol)?),
+            taken: match (map.histogram, lost_events(input, id)) {
+                (Some(histogram), _) => {
+                    let step = match histogram.buckets {
+                        Buckets::Log2 => quote!(::core::option::Option::None),
+                        Buckets::Linear(step) => quote!(::core::option::Option::Some(#step)),
+                    };
+                    quote!(loaded.histogram(#symbol, #step)?)
+                }
+                (None, Some(lost)) => quote!(loaded.ring_buffer(#symbol, #lost)?),
+                (None, None) => quote!(loaded.map(#symbol)?),
             },
             name,
         }
@@ -139,6 +147,14 @@ fn lost_events(input: Input<'_>, map: MapId) -> Option<String> {
 
 /// The handle on a map.
 fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
+    match map.histogram {
+        Some(Histogram { by: Some(int), .. }) => {
+            let key = input.data_type(&DataType::Int(int));
+            return quote!(::eshkol::HistogramFamily<#key>);
+        }
+        Some(_) => return quote!(::eshkol::Histogram),
+        None => {}
+    }
     let (key, value) = (input.data_type(&map.key), input.data_type(&map.value));
     match map.kind {
         MapKind::Hash | MapKind::LruHash => quote!(::eshkol::HashMap<#key, #value>),

@@ -54,6 +54,16 @@ pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use)
         }
     };
     let map = checker.declarations.maps.at(id);
+    if map.histogram.is_some() {
+        let message = format!("`{}` is a histogram: programs can only count in it", map.name);
+        let span = map.span;
+        checker.push(
+            Diagnostic::error(catalogue::MAP_OPERATION, value.span(), message)
+                .with_note(span, "the map is defined here")
+                .with_help("write `(update-histogram histogram value)`; Rust reads it"),
+        );
+        return None;
+    }
     let (possible, what) = match usage {
         Use::Lookup => (map.kind.has_lookup(), "look anything up in it"),
         Use::Update => (map.kind.has_update(), "change it"),
@@ -244,17 +254,26 @@ fn increment(checker: &mut Checker<'_>, mut call: Call<'_>) -> Value {
     let key = checker.stable(key, "key");
     let Some(amount) = checker.int(amount) else { return Value::Error(span) };
     let amount = checker.stable_run(amount, "amount");
+    add_at(checker, id, key, &amount, storage, span)
+}
+
+/// Adds to the number of 8 bytes under a key that can be repeated.
+pub(super) fn increment_at(checker: &mut Checker<'_>, id: MapId, key: Value, amount: Run, span: Span) -> Value {
+    add_at(checker, id, key, &amount, Storage::native(IntType::U64), span)
+}
+
+fn add_at(checker: &mut Checker<'_>, id: MapId, key: Value, amount: &Run, storage: Storage, span: Span) -> Value {
+    let declared = checker.declarations.maps.at(id).clone();
     let Some(argument) = key_argument(checker, id, key.clone()) else { return Value::Error(span) };
     let entry = look_up(checker, id, argument, span);
     let Value::Run(entry) = checker.stable(entry, "entry") else { return Value::Error(span) };
     let test = checker.test_value(Value::Run(entry.clone()));
-    let add = |checker: &mut Checker<'_>| add_to(&entry, storage, &declared, &amount, checker, span);
+    let add = |checker: &mut Checker<'_>| add_to(&entry, storage, &declared, amount, checker, span);
     if declared.kind.is_array() {
         return checker.choose(test, Position::EFFECT, span, add, |_| Value::unspecified(span));
     }
-    checker.choose(test, Position::EFFECT, span, add, |checker| {
-        insert(checker, id, &declared, key, &amount, storage, span)
-    })
+    checker
+        .choose(test, Position::EFFECT, span, add, |checker| insert(checker, id, &declared, key, amount, storage, span))
 }
 
 fn add_to(entry: &Run, storage: Storage, map: &Map, amount: &Run, checker: &Checker<'_>, span: Span) -> Value {

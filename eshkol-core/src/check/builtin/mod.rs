@@ -6,6 +6,7 @@ mod checksum;
 mod context;
 mod for_each;
 pub(super) mod helper;
+mod histogram;
 mod integer;
 mod log;
 mod map;
@@ -53,6 +54,7 @@ static TABLES: &[&[Builtin]] = &[
     integer::TABLE,
     sequence::TABLE,
     map::TABLE,
+    histogram::TABLE,
     for_each::TABLE,
     ring_buffer::TABLE,
     tail_call::TABLE,

@@ -82,6 +82,7 @@ fn map(
         pin_by_name: false,
         events: Vec::new(),
         hidden: Some(hidden),
+        histogram: None,
     }
 }
 

@@ -52,6 +52,9 @@ impl Declarer<'_, '_> {
         clauses: &[Clause],
         min_kernel: KernelVersion,
     ) -> Option<Map> {
+        if *kind.name == *"histogram" {
+            return self.declare_histogram(definition, clauses);
+        }
         let known = self.map_kind(kind)?;
         if known == MapKind::RingBuf {
             return self.declare_ring_buffer(definition, kind, clauses, min_kernel);
@@ -95,6 +98,7 @@ impl Declarer<'_, '_> {
             pin_by_name,
             events: Vec::new(),
             hidden: None,
+            histogram: None,
         })
     }
 
@@ -148,6 +152,7 @@ impl Declarer<'_, '_> {
             pin_by_name,
             events: Vec::new(),
             hidden: None,
+            histogram: None,
         })
     }
 
@@ -164,7 +169,8 @@ impl Declarer<'_, '_> {
             } else {
                 let error =
                     Diagnostic::error(UNKNOWN_MAP_KIND, kind.span, format!("there is no kind of map `:{}`", kind.name));
-                match suggestion::closest(&kind.name, MapKind::all().map(MapKind::keyword)) {
+                let known = MapKind::all().map(MapKind::keyword).chain(["histogram"]);
+                match suggestion::closest(&kind.name, known) {
                     Some(close) => error.with_help(format!("did you mean `:{close}`?")),
                     None => error.with_help(format!("there are {}", kinds())),
                 }
@@ -174,7 +180,12 @@ impl Declarer<'_, '_> {
     }
 
     /// The type in a clause, and where it stands.
-    fn clause_type(&mut self, definition: &Definition, clauses: &Clauses<'_>, name: &str) -> Option<(DataType, Span)> {
+    pub(super) fn clause_type(
+        &mut self,
+        definition: &Definition,
+        clauses: &Clauses<'_>,
+        name: &str,
+    ) -> Option<(DataType, Span)> {
         let clause = clauses.get(name)?;
         let (Some(first), Some(last)) = (clause.arguments.first(), clause.arguments.last()) else {
             let error = clauses.malformed(clause, format!("`{name}` is empty"), clause.span);
@@ -185,7 +196,7 @@ impl Declarer<'_, '_> {
         Some((ty, first.span.to(last.span)))
     }
 
-    fn max_entries(&mut self, definition: &Definition, clauses: &Clauses<'_>) -> Option<u32> {
+    pub(super) fn max_entries(&mut self, definition: &Definition, clauses: &Clauses<'_>) -> Option<u32> {
         let clause = clauses.get("max-entries")?;
         let expr = clauses.value(clause, self.diagnostics)?;
         let value = constant::of_expression(self, definition.program, expr)?;
@@ -357,7 +368,7 @@ impl Declarer<'_, '_> {
         flags
     }
 
-    fn pinning(&mut self, clauses: &Clauses<'_>) -> bool {
+    pub(super) fn pinning(&mut self, clauses: &Clauses<'_>) -> bool {
         let Some(clause) = clauses.get("pinning") else { return false };
         let Some(how) = clauses.keyword(clause, self.diagnostics) else { return false };
         if *how.name == *"by-name" {
@@ -386,8 +397,8 @@ fn excludes(bit: u32, flags: u32) -> Option<&'static str> {
 
 /// Every kind, for a message.
 fn kinds() -> String {
-    let kinds: Vec<_> = MapKind::all().map(|kind| format!("`:{}`", kind.keyword())).collect();
-    kinds.join(", ")
+    let kinds = MapKind::all().map(MapKind::keyword).chain(["histogram"]);
+    kinds.map(|keyword| format!("`:{keyword}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn missing_clauses(name: &Ident, kind: MapKind, missing: &[&str]) -> Diagnostic {

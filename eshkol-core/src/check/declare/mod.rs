@@ -9,6 +9,7 @@ mod declarer;
 mod global;
 mod header;
 mod hidden;
+mod histogram;
 mod kernel;
 mod map;
 mod program;

@@ -42,6 +42,7 @@ fn unit() -> Unit {
         pin_by_name: true,
         events: Vec::new(),
         hidden: None,
+        histogram: None,
     });
     let mut globals = Arena::new();
     let global = globals.push(Global {

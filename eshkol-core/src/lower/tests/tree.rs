@@ -213,6 +213,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         pin_by_name: false,
         events: Vec::new(),
         hidden: None,
+        histogram: None,
     };
     let program = Program {
         name: "test".into(),

@@ -1,0 +1,129 @@
+//! Histograms.
+
+use super::super::checker::{Checker, Position};
+use super::super::comparison::Comparison;
+use super::super::range::Range;
+use super::super::typed::{
+    self, ArithmeticOp, Buckets, ExprKind as Typed, MapId, Part, PartValue, RefTarget, RefType, Region, Type,
+};
+use super::super::types::{DataType, IntType, Storage};
+use super::super::value::{self, Run, Static, Value};
+use super::map::increment_at;
+use super::{Builtin, Call};
+use crate::diagnostic::{Diagnostic, catalogue};
+use crate::source::Span;
+
+pub(super) static TABLE: &[Builtin] = &[Builtin { name: "update-histogram", arity: (2, 3), check: update }];
+
+/// `(update-histogram m v)`, or of a family `(update-histogram m key v)`: counts a number.
+fn update(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    let span = call.span;
+    let mut values = call.values;
+    let Some(number) = values.pop() else { return Value::Error(span) };
+    let key = if values.len() > 1 { values.pop() } else { None };
+    let Some(Value::Static(Static::Map(id), place)) = values.pop() else {
+        return checker.error(catalogue::TYPE_MISMATCH, span, "`update-histogram` takes a histogram first");
+    };
+    let map = checker.declarations.maps.at(id).clone();
+    let Some(histogram) = map.histogram else {
+        return checker.report(
+            Diagnostic::error(catalogue::MAP_OPERATION, place, format!("`{}` is no histogram", map.name))
+                .with_note(map.span, "the map is defined here")
+                .with_help(format!("make it one: `(define-map {} :histogram)`", map.name)),
+        );
+    };
+    if key.is_some() != histogram.by.is_some() {
+        let (what, form) = if histogram.by.is_some() {
+            ("a family of histograms", format!("(update-histogram {} key value)", map.name))
+        } else {
+            ("one histogram", format!("(update-histogram {} value)", map.name))
+        };
+        return checker.report(
+            Diagnostic::error(catalogue::WRONG_ARITY, span, format!("`{}` is {what}", map.name))
+                .with_note(map.span, "the map is defined here")
+                .with_help(format!("write `{form}`")),
+        );
+    }
+    let Some(number) = word(checker, number, None, span) else { return Value::Error(span) };
+    let bucket = match histogram.buckets {
+        Buckets::Log2 => bit_length(checker, number, span),
+        Buckets::Linear(1) => number,
+        Buckets::Linear(step) => {
+            let step = number_of(step, span);
+            checker.arithmetic(ArithmeticOp::UDiv, number, step, span)
+        }
+    };
+    match (key, histogram.by) {
+        (Some(key), Some(by)) => {
+            let Some(key) = word(checker, key, Some(by), span) else { return Value::Error(span) };
+            let key = pair(key, bucket, span);
+            let key = checker.stable(key, "key");
+            count(checker, id, key, span)
+        }
+        _ => {
+            let last = map.max_entries.saturating_sub(1);
+            let bucket = at_most(checker, bucket, last, span);
+            count(checker, id, bucket, span)
+        }
+    }
+}
+
+/// A number as 64 bits, after a type of fewer where it is given one.
+fn word(checker: &mut Checker<'_>, value: Value, by: Option<IntType>, span: Span) -> Option<Run> {
+    let value = match by {
+        Some(by) => checker.cast(value, &DataType::Int(by), span),
+        None => value,
+    };
+    let value = checker.cast(value, &DataType::Int(IntType::U64), span);
+    checker.int(value)
+}
+
+fn number_of(number: u64, span: Span) -> Run {
+    let value = i128::from(number);
+    Run::new(value::constant(value, IntType::U64, span)).in_range(Range::exactly(value))
+}
+
+/// How many bits a number has: 0 for 0, 64 for the largest. All bits below the highest are set, and those that are set counted, so that there is
+/// no branch whose ways the verifier would go one by one.
+fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
+    let mut bits = checker.stable_run(number, "number");
+    for distance in [1, 2, 4, 8, 16, 32] {
+        let below = checker.arithmetic(ArithmeticOp::LShr, bits.clone(), number_of(distance, span), span);
+        let filled = checker.arithmetic(ArithmeticOp::Or, bits, below, span);
+        bits = checker.stable_run(filled, "filled");
+    }
+    let ty = Type::Scalar(DataType::Int(IntType::U64));
+    let count = typed::Expr::new(ty, span, Typed::BitCount(Box::new(bits.expr)));
+    Run::new(count).in_range(Range::new(0, 64)).opaque_if(true)
+}
+
+/// The last bucket counts all that is past it, too.
+fn at_most(checker: &mut Checker<'_>, bucket: Run, last: u32, span: Span) -> Value {
+    if bucket.range.high <= i128::from(last) {
+        return Value::Run(bucket);
+    }
+    let bucket = checker.stable_run(bucket, "bucket");
+    let range = Range::new(0, i128::from(last));
+    let last = Value::Run(number_of(u64::from(last), span));
+    let past = checker.compare(Comparison::Greater, Value::Run(bucket.clone()), last.clone(), span);
+    match checker.choose(past, Position::VALUE, span, |_| last, |_| Value::Run(bucket)) {
+        Value::Run(chosen) => checker.stable(Value::Run(chosen.in_range(range).opaque_if(true)), "bucket"),
+        other => other,
+    }
+}
+
+/// The key of a family's count: whose, and which bucket.
+fn pair(key: Run, bucket: Run, span: Span) -> Value {
+    let storage = Storage::native(IntType::U64);
+    let parts = vec![
+        Part { offset: 0, value: PartValue::Scalar(storage, key.expr) },
+        Part { offset: 8, value: PartValue::Scalar(storage, bucket.expr) },
+    ];
+    let data = DataType::Array(std::sync::Arc::new(DataType::Int(IntType::U64)), 2);
+    let ty = Type::Ref(RefType { target: RefTarget::Data(data.clone()), region: Region::Stack });
+    Value::run(ty, span, Typed::Allocate { data, parts })
+}
+
+fn count(checker: &mut Checker<'_>, id: MapId, key: Value, span: Span) -> Value {
+    increment_at(checker, id, key, number_of(1, span), span)
+}
