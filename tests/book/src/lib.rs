@@ -35,4 +35,5 @@ compile_rust_of! {
     WithAya: "docs/src/how-to/with-aya.md",
     Testing: "docs/src/how-to/test.md",
     Tracing: "docs/src/how-to/trace.md",
+    Probing: "docs/src/how-to/probe.md",
 }
