@@ -14,6 +14,9 @@ use crate::spec::MapSpec;
 use crate::sys::kind;
 use crate::sys::mapping::{Mapping, page_size};
 
+/// How many events [`RingBuf::drain`] takes at a time.
+const AT_ONCE: usize = 64;
+
 /// What comes through a ring buffer: a struct of the unit or, where programs send several, an enum of them.
 pub trait Event: Sized {
     /// Reads an event from its bytes.
@@ -63,11 +66,19 @@ impl<E: Event> RingBuf<E> {
 
     /// The next event, where there is one.
     pub fn try_next(&self) -> Result<Option<E>> {
-        let bytes = match &self.reader {
-            Some(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).next(),
-            None => self.handle.pop_event(),
+        let mut event = None;
+        self.take(1, |taken| event = Some(taken))?;
+        Ok(event)
+    }
+
+    /// Takes up to `most` events.
+    fn take(&self, most: usize, mut each: impl FnMut(E)) -> Result<()> {
+        let mut each = |bytes: &[u8]| E::decode_event(bytes).map(&mut each);
+        let taken = match &self.reader {
+            Some(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).take(most, &mut each),
+            None => (0..most).map_while(|_| self.handle.pop_event()).try_for_each(|bytes| each(&bytes)),
         };
-        bytes.map(|bytes| E::decode_event(&bytes).map_err(|error| self.handle.invalid(error))).transpose()
+        taken.map_err(|error| self.handle.invalid(error))
     }
 
     /// The next event, waiting for it at most this long.
@@ -91,14 +102,20 @@ impl<E: Event> RingBuf<E> {
         std::iter::from_fn(|| self.try_next().transpose())
     }
 
-    /// Gives every event that is there to `work`; gives how many there were.
+    /// Gives every event that is there to `work`; gives how many there were. This is the fastest way to read them: it takes some dozens at a time.
     pub fn drain(&self, mut work: impl FnMut(E)) -> Result<usize> {
+        let mut events = Vec::with_capacity(AT_ONCE);
         let mut count = 0;
-        while let Some(event) = self.try_next()? {
-            work(event);
-            count += 1;
+        loop {
+            let taken = self.take(AT_ONCE, |event| events.push(event));
+            count += events.len();
+            let last = events.is_empty();
+            events.drain(..).for_each(&mut work);
+            taken?;
+            if last {
+                return Ok(count);
+            }
         }
-        Ok(count)
     }
 
     /// How many events programs could not send since the unit was loaded, because there was no room for them: read faster, or say a larger
@@ -169,30 +186,40 @@ impl Reader {
         Ok(Self { consumer, producer, page, size: size.into() })
     }
 
-    /// Takes the next event.
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let mut place = self.consumer.load_u64(0);
-        loop {
-            if place >= self.producer.load_u64(0) {
-                return None;
+    /// Takes up to `most` events, and gives the bytes of each to `each`; one that it does not take for an event is gone, and the last. Their room is
+    /// given back once, at the end: that is what takes time.
+    fn take<R>(
+        &mut self,
+        most: usize,
+        each: &mut impl FnMut(&[u8]) -> std::result::Result<(), R>,
+    ) -> std::result::Result<(), R> {
+        let start = self.consumer.load_u64(0);
+        let (mut place, mut end, mut left) = (start, start, most);
+        let mut result = Ok(());
+        while left > 0 && result.is_ok() {
+            if place >= end {
+                end = self.producer.load_u64(0);
+                if place >= end {
+                    break;
+                }
             }
             // The size is a power of two below 2³², so the rest is an index.
             let at = self.page + usize::try_from(place & (self.size - 1)).unwrap_or_default();
             let length = self.producer.load_u32(at);
             if length & BUSY != 0 {
-                return None;
+                break;
             }
             let bytes = (length & !DISCARDED) as usize;
-            let event = (length & DISCARDED == 0).then(|| {
-                let mut event = vec![0; bytes];
-                self.producer.copy(at + HEADER, &mut event);
-                event
-            });
-            place += (HEADER + bytes).next_multiple_of(HEADER) as u64;
-            self.consumer.store_u64(0, place);
-            if event.is_some() {
-                return event;
+            if length & DISCARDED == 0 {
+                // SAFETY: the kernel has published it, and leaves it alone until its room is given back below.
+                result = each(unsafe { self.producer.bytes(at + HEADER, bytes) });
+                left -= 1;
             }
+            place += (HEADER + bytes).next_multiple_of(HEADER) as u64;
         }
+        if place != start {
+            self.consumer.store_u64(0, place);
+        }
+        result
     }
 }

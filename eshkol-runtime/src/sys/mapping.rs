@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of a page.
 pub(crate) fn page_size() -> usize {
@@ -18,7 +18,7 @@ pub(crate) struct Mapping {
     len: usize,
 }
 
-// SAFETY: the memory belongs to no thread, and is read and written only by atomic operations and by copies of what the kernel has published.
+// SAFETY: the memory belongs to no thread, and is read and written only by atomic operations, and read where the kernel has published something.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -34,11 +34,13 @@ impl Mapping {
         if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self { address, len }) }
     }
 
+    #[inline]
     fn check(&self, offset: usize, size: usize) {
         assert!(offset.is_multiple_of(size) && offset.checked_add(size).is_some_and(|end| end <= self.len));
     }
 
     /// The number at an offset, and with it everything that was written before the kernel put it there.
+    #[inline]
     pub(crate) fn load_u64(&self, offset: usize) -> u64 {
         self.check(offset, size_of::<u64>());
         // SAFETY: aligned and in bounds, and only ever accessed atomically.
@@ -46,6 +48,7 @@ impl Mapping {
     }
 
     /// The same for 32 bits.
+    #[inline]
     pub(crate) fn load_u32(&self, offset: usize) -> u32 {
         self.check(offset, size_of::<u32>());
         // SAFETY: as above; reading is all that is done, which a read-only mapping allows for 32 bits.
@@ -53,18 +56,23 @@ impl Mapping {
     }
 
     /// Tells the kernel a number, after everything that was read before. The mapping must be writable.
+    #[inline]
     pub(crate) fn store_u64(&self, offset: usize, value: u64) {
         self.check(offset, size_of::<u64>());
-        fence(Ordering::SeqCst);
         // SAFETY: aligned and in bounds, and only ever accessed atomically.
         unsafe { AtomicU64::from_ptr(self.address.cast::<u8>().add(offset).cast()) }.store(value, Ordering::SeqCst);
     }
 
-    /// Copies bytes that the kernel has published and does not write any more.
-    pub(crate) fn copy(&self, offset: usize, into: &mut [u8]) {
-        assert!(offset.checked_add(into.len()).is_some_and(|end| end <= self.len));
-        // SAFETY: in bounds; `into` is ours.
-        unsafe { std::ptr::copy_nonoverlapping(self.address.cast::<u8>().add(offset), into.as_mut_ptr(), into.len()) };
+    /// Bytes that the kernel has published.
+    ///
+    /// # Safety
+    ///
+    /// The kernel does not write them while the reference lives.
+    #[inline]
+    pub(crate) unsafe fn bytes(&self, offset: usize, len: usize) -> &[u8] {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: in bounds of a mapping that lives as long as the reference; that nobody writes there is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.address.cast::<u8>().add(offset), len) }
     }
 }
 
