@@ -51,7 +51,8 @@ fn latency_monitor_fills_its_histogram_from_real_sends() {
     // No other TCP connection is around in the machine; elsewhere there may be.
     assert!(counts.total() >= SENDS, "{counts}");
     let median = counts.quantile(0.5).unwrap();
-    assert!((100..1_000_000_000).contains(&median), "{median} ns\n{counts}");
+    // The clock of a virtual machine may stand still for longer than a send takes.
+    assert!(median < 1_000_000_000, "{median} ns\n{counts}");
     sender.write_all(&[7; 100]).unwrap();
     assert_eq!(unit.latency_hist.read().unwrap().total(), counts.total(), "it is still attached");
 }

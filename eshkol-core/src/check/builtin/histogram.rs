@@ -1,10 +1,10 @@
 //! Histograms.
 
-use super::super::checker::{Checker, Position};
+use super::super::checker::{Checker, Pending, Position};
 use super::super::comparison::Comparison;
 use super::super::range::Range;
 use super::super::typed::{
-    self, ArithmeticOp, Buckets, ExprKind as Typed, MapId, Part, PartValue, RefTarget, RefType, Region, Type,
+    self, ArithmeticOp, Buckets, CompareOp, ExprKind as Typed, MapId, Part, PartValue, RefTarget, RefType, Region, Type,
 };
 use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
@@ -83,18 +83,39 @@ fn number_of(number: u64, span: Span) -> Run {
     Run::new(value::constant(value, IntType::U64, span)).in_range(Range::exactly(value))
 }
 
-/// How many bits a number has: 0 for 0, 64 for the largest. All bits below the highest are set, and those that are set counted, so that there is
-/// no branch whose ways the verifier would go one by one.
+/// How many bits a number has: 0 for 0, 64 for the largest. Halves that hold nothing are left out, from the largest on, and what is left in the end is
+/// 0 or 1. The verifier goes no way twice, since nothing that it must know comes of it.
 fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
-    let mut bits = checker.stable_run(number, "number");
-    for distance in [1, 2, 4, 8, 16, 32] {
-        let below = checker.arithmetic(ArithmeticOp::LShr, bits.clone(), number_of(distance, span), span);
-        let filled = checker.arithmetic(ArithmeticOp::Or, bits, below, span);
-        bits = checker.stable_run(filled, "filled");
-    }
+    let most = number.range.high;
     let ty = Type::Scalar(DataType::Int(IntType::U64));
-    let count = typed::Expr::new(ty, span, Typed::BitCount(Box::new(bits.expr)));
-    Run::new(count).in_range(Range::new(0, 64)).opaque_if(true)
+    let rest = checker.new_local("number", &number, true);
+    checker.pending.push(Pending::Let(rest, number.expr));
+    let none = number_of(0, span);
+    let bits = checker.new_local("bits", &none, true);
+    checker.pending.push(Pending::Let(bits, none.expr));
+    let read = |local| Box::new(typed::Expr::new(ty.clone(), span, Typed::Local(local)));
+    let constant = |value: i128| Box::new(value::constant(value, IntType::U64, span));
+    let set = |local, op, by: u32| {
+        let value = Typed::Arithmetic { op, lhs: read(local), rhs: constant(i128::from(by)) };
+        let value = Box::new(typed::Expr::new(ty.clone(), span, value));
+        typed::Expr::new(Type::Unit, span, Typed::Set { local, value })
+    };
+    for half in [32_u32, 16, 8, 4, 2, 1] {
+        let largest = (1_i128 << half) - 1;
+        if most <= largest {
+            continue;
+        }
+        let test = Typed::Compare { op: CompareOp::Above, lhs: read(rest), rhs: constant(largest) };
+        let then = vec![set(bits, ArithmeticOp::Add, half), set(rest, ArithmeticOp::LShr, half)];
+        let choice = Typed::If {
+            test: Box::new(typed::Expr::new(Type::Scalar(DataType::Bool), span, test)),
+            then: Box::new(typed::Expr::new(Type::Unit, span, Typed::Seq(then))),
+            otherwise: Box::new(typed::Expr::new(Type::Unit, span, Typed::Unit)),
+        };
+        checker.pending.push(Pending::Effect(typed::Expr::new(Type::Unit, span, choice)));
+    }
+    let sum = Typed::Arithmetic { op: ArithmeticOp::Add, lhs: read(bits), rhs: read(rest) };
+    Run::new(typed::Expr::new(ty, span, sum)).in_range(Range::new(0, 64)).opaque_if(true)
 }
 
 /// The last bucket counts all that is past it, too.
