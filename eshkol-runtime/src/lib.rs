@@ -22,6 +22,7 @@ pub mod program;
 pub mod sim;
 pub mod spec;
 mod sys;
+mod tcp;
 mod through_aya;
 pub mod verifier;
 
@@ -34,7 +35,7 @@ pub use error::{Error, Result};
 pub use global::Global;
 pub use interface::Interface;
 pub use kernel_version::KernelVersion;
-pub use link::{Link, TracingLink, XdpLink};
+pub use link::{CgroupLink, Link, PacketSocket, SocketFilterLink, TcLink, TcxLink, TracingLink, XdpLink};
 pub use loader::{Loaded, Loader};
 pub use log;
 pub use logging::{Log, LogForwarder, LogLine};
@@ -47,9 +48,11 @@ pub use plain::{Argument, InvalidValue, Plain};
 #[cfg(feature = "sim")]
 pub use program::TestCall;
 pub use program::{
-    AnyProgram, KprobeProgram, KretprobeProgram, Program, RawTracepointProgram, TestRun, TracepointProgram, XdpAction,
-    XdpMode, XdpProgram,
+    Action, AnyProgram, CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram, Direction, KprobeProgram,
+    KretprobeProgram, Program, RawTracepointProgram, SocketFilterProgram, TcAction, TcProgram, TcxAction, TcxProgram,
+    TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram,
 };
+pub use tcp::TcpState;
 pub use verifier::{Location, VerifierError};
 
 #[cfg(test)]

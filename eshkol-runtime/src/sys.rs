@@ -4,7 +4,9 @@
 //! declaration that differs from what is in the kernel (a map pinned by another version of a program) can make it read or write past a buffer.
 
 pub(crate) mod mapping;
+pub(crate) mod packet_socket;
 pub(crate) mod perf;
+pub(crate) mod traffic_control;
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -255,8 +257,10 @@ pub(crate) struct LinkInfo {
     pub(crate) zero2: u32,
 }
 
-/// `BPF_LINK_TYPE_XDP` of `enum bpf_link_type`.
+// `enum bpf_link_type`.
+pub(crate) const LINK_TYPE_CGROUP: u32 = 3;
 pub(crate) const LINK_TYPE_XDP: u32 = 6;
+pub(crate) const LINK_TYPE_TCX: u32 = 11;
 
 /// Plain integers, for which any bytes the kernel writes are values.
 ///
@@ -427,6 +431,33 @@ pub(crate) fn link_create_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32)
     let mut attr = LinkCreateAttr { prog_fd: number(program), target: ifindex, attach_type: ATTACH_XDP, flags };
     // SAFETY: no addresses; the command returns a descriptor.
     unsafe { bpf_fd(LINK_CREATE, &mut attr) }
+}
+
+/// A hook of `enum bpf_attach_type`.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Hook(pub(crate) u32);
+
+/// Attaches a program to a hook of an interface or a cgroup, whose index or descriptor is the target.
+pub(crate) fn link_create(program: BorrowedFd<'_>, target: u32, hook: Hook) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateAttr { prog_fd: number(program), target, attach_type: hook.0, flags: 0 };
+    // SAFETY: no addresses; the command returns a descriptor.
+    unsafe { bpf_fd(LINK_CREATE, &mut attr) }
+}
+
+/// The same for a target that is a descriptor.
+pub(crate) fn link_create_at(program: BorrowedFd<'_>, target: BorrowedFd<'_>, hook: Hook) -> io::Result<OwnedFd> {
+    link_create(program, number(target), hook)
+}
+
+/// Whether what a descriptor is of lies on a file system with this magic number.
+pub(crate) fn is_on_file_system(fd: BorrowedFd<'_>, magic: i64) -> bool {
+    // SAFETY: integers, for which zeros are values.
+    let mut information: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a live struct, exclusively ours.
+    let result = unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut information) };
+    #[expect(clippy::useless_conversion, reason = "its type is another on other machines")]
+    let kind = i64::try_from(information.f_type);
+    result == 0 && kind.is_ok_and(|kind| kind == magic)
 }
 
 /// Attaches a program to a raw tracepoint, until the descriptor is closed.

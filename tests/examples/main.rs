@@ -55,3 +55,20 @@ fn tcp_latency_draws_how_long_sends_take() {
     assert!(text.contains('█') && text.contains("99 % took at most about"), "{text}");
     assert_eq!(text.contains("SIMULATED"), !eshkol_test_support::probes_are_there() || text.contains("CAP_"), "{text}");
 }
+
+#[test]
+fn conn_tracker_follows_each_connection_to_its_end() {
+    let text = run("conn_tracker", &[]);
+    let states = |port: u16| -> Vec<&str> {
+        let end = format!("10.78.0.2:{port} ");
+        let lines = text.lines().filter(|line| line.contains(&end));
+        lines.filter_map(|line| line.split_whitespace().nth(3)).collect()
+    };
+    assert_eq!(states(8080), ["established"; 4], "{text}");
+    assert_eq!(states(7000), ["established", "established", "close", "close"], "{text}");
+    assert_eq!(states(7001), ["close"; 3], "{text}");
+    // What is downloaded comes back from the servers: 40,000 bytes and more each time.
+    let last = text.lines().rfind(|line| line.contains("10.78.0.2:8080")).unwrap();
+    let bytes: u64 = last.rsplit('(').next().unwrap().trim_end_matches(" B)").parse().unwrap();
+    assert!(bytes > 16 * 40_000, "{last}");
+}

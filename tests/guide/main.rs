@@ -5,6 +5,7 @@
 
 mod latency;
 mod printing;
+mod sockets;
 mod tracing;
 mod traffic;
 
@@ -65,6 +66,7 @@ fn the_blocks_are_the_guides() {
         ("latency-monitor", include_str!("latency-monitor.esh")),
         ("debug-print", include_str!("debug-print.esh")),
         ("helper-functions", include_str!("helper-functions.esh")),
+        ("conn-tracker", include_str!("conn-tracker.esh")),
     ] {
         assert!(blocks.contains(&here), "`{name}` is not as the guide has it");
     }

@@ -7,6 +7,7 @@
 //! | `;; at 3: error[ESK0104]: text` | the same, at line 3 |
 //! | `;; min-kernel: 5.12` | the case needs this kernel; without it, it must run on every kernel from 4.18 on |
 //! | `;; architecture: riscv64` | the case is compiled for this little-endian machine, `other` for one that is not known |
+//! | `;; program-types: xdp, tc` | the types of programs that the case is put into, `xdp` where it does not say |
 //! | `;; fill MAP KEY = VALUE` | what user space puts into a map before the first run, as bytes in hexadecimal |
 //! | `;; packet: eth / ipv4 10.0.0.1 10.0.0.2` | the packet of this run ([`crate::packet`]); a small one without it |
 //! | `;; given: i64 -7, u64 3` | the arguments of `test` in this run, which the compiler can't know |
@@ -19,7 +20,7 @@
 //! What a run is given stands before what it gives; the next `packet` or `given` begins another run.
 //!
 //! A text without `define-ebpf-program` is definitions, among them that of `test`, which takes the context or nothing, and then what is given.
-//! It is put into an XDP program that keeps what `test` gives.
+//! It is put into a program that keeps what `test` gives.
 
 use std::fmt;
 use std::fs;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use eshkol_core::diagnostic::{Diagnostic, Severity};
 use eshkol_core::include::Files;
+use eshkol_core::kernel::ProgramType;
 use eshkol_core::source::{SourceId, Sources};
 use eshkol_core::{Architecture, Compilation, Endianness, Options, compile};
 
@@ -42,6 +44,8 @@ pub(crate) struct Case {
     pub(crate) min_kernel: Option<String>,
     /// The machine that it is compiled for, where that is said.
     pub(crate) architecture: Option<Architecture>,
+    /// The types of programs that a text without program is put into, or that of its first program.
+    pub(crate) program_types: Vec<ProgramType>,
     /// What is put into maps before the first run.
     pub(crate) fill: Vec<Entry>,
     /// Its runs, in this order, with the maps as the run before leaves them.
@@ -110,7 +114,7 @@ impl Case {
     }
 
     /// The text as it is compiled. The case's own lines stay where they are.
-    pub(crate) fn unit(&self, min_kernel: &str) -> String {
+    pub(crate) fn unit(&self, min_kernel: &str, program_type: ProgramType) -> String {
         if self.is_unit() {
             return self.text.clone();
         }
@@ -122,20 +126,33 @@ impl Case {
             .map(|(index, (ty, _))| format!(" (the {ty} (or (map-lookup {GIVEN} {index}) 0))"))
             .collect();
         let call = format!("(test{context}{arguments})");
+        let keyword = program_type.keyword();
+        let verdict = pass(program_type);
         format!(
             "{}
 (define-map {GIVEN} :array (key-type u32) (value-type u64) (max-entries 8))
 (define-map {RESULT} :array (key-type u32) (value-type {value_type}) (max-entries 1))
 (define-ebpf-program language-case
   (license \"GPL\")
-  (program-type :xdp)
+  (program-type :{keyword})
   (min-kernel \"{min_kernel}\")
   (define (run-case ctx)
     (map-update {RESULT} 0 {call})
-    :xdp-pass))
+    {verdict}))
 ",
             self.text
         )
+    }
+}
+
+/// What a program returns that lets a packet through.
+pub(crate) fn pass(program_type: ProgramType) -> &'static str {
+    match program_type {
+        ProgramType::Xdp => ":xdp-pass",
+        ProgramType::Tc => ":tc-act-ok",
+        ProgramType::Tcx => ":tcx-pass",
+        ProgramType::CgroupSkb => ":allow",
+        _ => "-1",
     }
 }
 
@@ -230,6 +247,7 @@ fn parse(name: String, text: String) -> Case {
         messages: Vec::new(),
         min_kernel: None,
         architecture: None,
+        program_types: program_types(&text, "(program-type :"),
         fill: Vec::new(),
         runs: Vec::new(),
     };
@@ -246,8 +264,18 @@ fn parse(name: String, text: String) -> Case {
     if case.runs.is_empty() {
         case.runs.push(Run::default());
     }
+    if case.program_types.is_empty() {
+        case.program_types = vec![ProgramType::Xdp];
+    }
     case.text = text;
     case
+}
+
+/// The type of the first program of a text that has one.
+fn program_types(text: &str, clause: &str) -> Vec<ProgramType> {
+    let after = text.split(clause).nth(1);
+    let keyword = after.and_then(|rest| rest.split(')').next());
+    keyword.and_then(ProgramType::from_keyword).into_iter().collect()
 }
 
 impl Run {
@@ -286,6 +314,7 @@ impl Case {
         match key {
             "min-kernel" => self.min_kernel = Some(value.to_owned()),
             "architecture" => self.architecture = Some(Architecture::find(value, Endianness::Little)),
+            "program-types" => self.program_types = value.split(", ").filter_map(ProgramType::from_keyword).collect(),
             "packet" => self.next_run().packet = Some(value.to_owned()),
             "given" => self.next_run().given = value.split(", ").map(argument).collect(),
             "returns" => self.run().returns = Some(number(value)),

@@ -11,7 +11,7 @@ fn compiled(case: &Case) -> Compiled {
     let kernel = case.min_kernel.as_deref().unwrap_or("5.10");
     let options = Options::default();
     let options = Options { architecture: case.architecture.unwrap_or(options.architecture), ..options };
-    case::compile_text("fail", &case.name, &case.unit(kernel), options)
+    case::compile_text("fail", &case.name, &case.unit(kernel, case.program_types[0]), options)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::thread;
 
 use eshkol_core::bpf::disassemble;
 use eshkol_core::diagnostic::render::{Style, render};
+use eshkol_core::kernel::ProgramType;
 use eshkol_core::{Architecture, Endianness, Optimisation, Options};
 use eshkol_test_support::{Loaded, Outcome, Privilege, Runner, Simulated, require_root_for};
 
@@ -74,18 +75,35 @@ fn drawn(compiled: &Compiled) -> String {
 fn every_case_gives_what_it_says() {
     let in_kernel = require_root_for(", in the kernel,") == Privilege::Granted;
     check_all(|case| {
-        for kernel in kernels(case) {
-            for optimisation in [Optimisation::None, Optimisation::Full] {
-                check(case, kernel, optimisation, in_kernel)
-                    .map_err(|failure| format!("for {kernel}, optimisation {optimisation:?}: {failure}"))?;
+        for program_type in &case.program_types {
+            for kernel in kernels(case).into_iter().filter(|kernel| has(kernel, *program_type)) {
+                for optimisation in [Optimisation::None, Optimisation::Full] {
+                    check(case, kernel, *program_type, optimisation, in_kernel).map_err(|failure| {
+                        let keyword = program_type.keyword();
+                        format!("`:{keyword}` for {kernel}, optimisation {optimisation:?}: {failure}")
+                    })?;
+                }
             }
         }
         Ok(())
     });
 }
 
-fn check(case: &Case, kernel: &str, optimisation: Optimisation, in_kernel: bool) -> Result<(), String> {
-    let compiled = case::compile_text("pass", &case.name, &case.unit(kernel), options(optimisation));
+/// Whether a kernel has a type of programs.
+fn has(kernel: &str, program_type: ProgramType) -> bool {
+    let (major, minor) = version(kernel);
+    let since = program_type.since();
+    (major, minor) >= (since.major.into(), since.minor.into())
+}
+
+fn check(
+    case: &Case,
+    kernel: &str,
+    program_type: ProgramType,
+    optimisation: Optimisation,
+    in_kernel: bool,
+) -> Result<(), String> {
+    let compiled = case::compile_text("pass", &case.name, &case.unit(kernel, program_type), options(optimisation));
     let unlike = compiled.unlike(&case.messages);
     if !unlike.is_empty() {
         return Err(format!("{}\n{}", unlike.join("\n"), drawn(&compiled)));
@@ -93,14 +111,14 @@ fn check(case: &Case, kernel: &str, optimisation: Optimisation, in_kernel: bool)
     let Some(output) = &compiled.compilation.output else { return Err("nothing comes out".to_owned()) };
     let program = output.programs.first().ok_or("there is no program")?;
     let simulated = Simulated::load(&output.object, &program.name)
-        .and_then(|simulated| check_runs(case, &simulated))
+        .and_then(|simulated| check_runs(case, program_type, &simulated))
         .map_err(|failure| format!("in the simulator: {failure}\n{}", disassemble(program)))?;
     if !in_kernel {
         return Ok(());
     }
     let loaded = Loaded::load(&output.object, &program.name)
         .map_err(|error| format!("the kernel refuses it: {}\n{}", ends(&error), disassemble(program)))?;
-    let outcomes = check_runs(case, &loaded).map_err(|failure| format!("in the kernel: {failure}"))?;
+    let outcomes = check_runs(case, program_type, &loaded).map_err(|failure| format!("in the kernel: {failure}"))?;
     if outcomes == simulated {
         Ok(())
     } else {
@@ -109,13 +127,15 @@ fn check(case: &Case, kernel: &str, optimisation: Optimisation, in_kernel: bool)
 }
 
 /// Does all runs of a case, and gives what came out of each.
-fn check_runs(case: &Case, runner: &dyn Runner) -> Result<Vec<Outcome>, String> {
+fn check_runs(case: &Case, program_type: ProgramType, runner: &dyn Runner) -> Result<Vec<Outcome>, String> {
     for entry in &case.fill {
         runner.update(&entry.map, &entry.key, entry.value.as_deref().unwrap_or_default())?;
     }
     let runs = (1..).zip(&case.runs);
-    runs.map(|(number, run)| check_run(case, runner, run).map_err(|failure| format!("run {number}: {failure}")))
-        .collect()
+    runs.map(|(number, run)| {
+        check_run(case, program_type, runner, run).map_err(|failure| format!("run {number}: {failure}"))
+    })
+    .collect()
 }
 
 /// The first and the last lines of a long text.
@@ -131,20 +151,20 @@ fn ends(text: &str) -> String {
     }
 }
 
-fn check_run(case: &Case, runner: &dyn Runner, run: &Run) -> Result<Outcome, String> {
+/// What a program's return value is called: its name, or the number.
+fn verdict(program_type: ProgramType, value: u32) -> String {
+    let named = program_type.results().iter().find(|result| result.value == value.cast_signed());
+    named.map_or_else(|| value.cast_signed().to_string(), |result| result.name.to_owned())
+}
+
+fn check_run(case: &Case, program_type: ProgramType, runner: &dyn Runner, run: &Run) -> Result<Outcome, String> {
     for (index, (_, bits)) in (0_u32..).zip(&run.given) {
         runner.update(GIVEN, &index.to_ne_bytes(), &bits.to_ne_bytes())?;
     }
     let outcome = runner.run(&packet::build(run.packet.as_deref().unwrap_or(SMALL_PACKET)))?;
-    let verdict = match outcome.verdict {
-        0 => "xdp-aborted",
-        1 => "xdp-drop",
-        2 => "xdp-pass",
-        3 => "xdp-tx",
-        4 => "xdp-redirect",
-        _ => "another",
-    };
-    let expected = run.verdict.as_deref().or((!case.is_unit()).then_some("xdp-pass"));
+    let verdict = verdict(program_type, outcome.verdict);
+    let pass = case::pass(program_type).trim_start_matches(':');
+    let expected = run.verdict.as_deref().or((!case.is_unit()).then_some(pass));
     if let Some(expected) = expected.filter(|expected| *expected != verdict) {
         return Err(format!("decides {verdict} ({}), and not {expected}", outcome.verdict));
     }
@@ -192,7 +212,8 @@ fn the_same_text_gives_the_same_bytes() {
     check_all(|case| {
         let kernel = kernels(case)[0];
         let object = || {
-            let compiled = case::compile_text("pass", &case.name, &case.unit(kernel), Options::default());
+            let compiled =
+                case::compile_text("pass", &case.name, &case.unit(kernel, case.program_types[0]), Options::default());
             compiled.compilation.output.map(|output| output.object)
         };
         if object() == object() { Ok(()) } else { Err("two compilations give different bytes".to_owned()) }

@@ -2,6 +2,7 @@
 
 mod histograms;
 mod logging;
+mod network;
 mod probes;
 mod tail_calls;
 mod tracing;

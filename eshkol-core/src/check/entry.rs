@@ -7,12 +7,13 @@ use super::checker::{Checker, Position};
 use super::declare::DeclaredProgram;
 use super::flow::Flow;
 use super::typed::{self, ExprKind as Typed, Function, Type};
-use super::types::{DataType, IntType};
+use super::types::IntType;
 use super::value::{Environment, Run, Static, Value};
 use super::walk;
 use crate::diagnostic::{Diagnostic, Diagnostics, catalogue, suggestion};
 use crate::expand::form::{DefId, Definition, DefinitionKind, Expr, ExprKind, Ident, Lambda, ProgramId, Unit, VarId};
 use crate::kernel::ProgramType;
+use crate::kernel::program_type::{PacketAccess, Results};
 use crate::source::Span;
 
 /// The procedure that the kernel calls.
@@ -210,8 +211,11 @@ impl Checker<'_> {
         if run.expr.ty == Type::Verdict(program_type) || run.expr.ty == Type::Never {
             return Some(run.expr);
         }
-        if program_type.facts().results.is_none() {
-            return self.any_number(run, body);
+        match program_type.facts().results {
+            Results::Names(_) => {}
+            Results::Ignored => return self.any_number(run, body),
+            Results::Number { .. } if run.expr.ty != Type::Unit => return self.any_number(run, body),
+            Results::Number { .. } => {}
         }
         let what = self.describe(&Value::Run(run.clone()));
         let place = match run.expr.ty {
@@ -228,12 +232,12 @@ impl Checker<'_> {
 
     /// What was probably meant by a keyword that is no result.
     fn meant_result(&self, keyword: &str) -> Option<String> {
-        let results = self.program.program_type.facts().results.unwrap_or_default();
+        let results = self.program.program_type.results();
         let meant = suggestion::closest(keyword, results.iter().map(|result| result.name))?;
         Some(format!("did you mean `:{meant}`?"))
     }
 
-    /// What a program returns whose result the kernel makes nothing of: any number, and 0 where there is none.
+    /// What a program returns that may return any number: 0 where there is none.
     fn any_number(&mut self, run: Run, body: &Expr) -> Option<typed::Expr> {
         let ty = Type::Verdict(self.program.program_type);
         let span = run.expr.span;
@@ -243,9 +247,8 @@ impl Checker<'_> {
         }
         let run = self.read_through(run)?;
         if run.int_type().is_some() {
-            let int =
-                typed::Expr::new(Type::Scalar(DataType::Int(IntType::I32)), span, Typed::Cast(Box::new(run.expr)));
-            return Some(typed::Expr::new(ty, span, Typed::Cast(Box::new(int))));
+            // The kernel looks at the lowest 32 bits.
+            return Some(typed::Expr::new(ty, span, Typed::Cast(Box::new(run.expr))));
         }
         let what = self.describe(&Value::Run(run));
         self.wrong_return(&what, last_expression(body), None);
@@ -256,11 +259,17 @@ impl Checker<'_> {
         let program_type = self.program.program_type;
         let keyword = program_type.keyword();
         let (wanted, way_out) = match program_type.facts().results {
-            Some(results) => {
+            Results::Names(results) => {
                 let names: Vec<String> = results.iter().map(|result| format!("`:{}`", result.name)).collect();
-                ("what to do with the packet", format!("end every path with one of {}", names.join(", ")))
+                let wanted = if program_type.facts().packet == PacketAccess::None {
+                    "a decision"
+                } else {
+                    "what to do with the packet"
+                };
+                (wanted, format!("end every path with one of {}", names.join(", ")))
             }
-            None => ("a number", "end it with `0`: the kernel makes nothing of it".to_owned()),
+            Results::Number { what, way_out } => (what, way_out.to_owned()),
+            Results::Ignored => ("a number", "end it with `0`: the kernel makes nothing of it".to_owned()),
         };
         let message = format!("a `:{keyword}` program returns {wanted}, and this gives {what}");
         let diagnostic = Diagnostic::error(catalogue::WRONG_RETURN, place, message);

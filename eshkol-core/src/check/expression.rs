@@ -391,7 +391,8 @@ pub(super) fn is_pure(expr: &typed::Expr) -> bool {
         | Typed::BitCount(value)
         | Typed::PacketStart(value)
         | Typed::PacketLength(value)
-        | Typed::ByteSwap { value, .. } => is_pure(value),
+        | Typed::ByteSwap { value, .. }
+        | Typed::NetworkOrder { value, .. } => is_pure(value),
         Typed::Load { place, .. } => {
             is_pure(&place.base) && place.index.as_ref().is_none_or(|(index, _)| is_pure(index))
         }

@@ -22,6 +22,7 @@ macro_rules! direct_parts {
                 ExprKind::Set { value, .. }
                 | ExprKind::Cast(value)
                 | ExprKind::ByteSwap { value, .. }
+                | ExprKind::NetworkOrder { value, .. }
                 | ExprKind::BitCount(value)
                 | ExprKind::Hidden(value)
                 | ExprKind::Not(value)

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::kernel_types::{Fact, FactId, KernelPointer};
 use super::types::{DataType, EnumId, IntType, Storage, StructId, Types};
 use crate::arena::{Arena, ids};
+use crate::kernel::program_type::AttachType;
 use crate::kernel::{HelperId, KernelVersion, MapKind, ProgramType};
 use crate::source::Span;
 use crate::syntax::Name;
@@ -263,6 +264,13 @@ pub struct Program {
     pub saves_arguments_of: Option<Name>,
 }
 
+impl Program {
+    /// The hook that it is made for, where its type has several and its attach points name one.
+    pub fn attach_type(&self) -> Option<&'static AttachType> {
+        self.program_type.hook(self.attach_points.iter().map(|(point, _)| &**point))
+    }
+}
+
 /// A procedure that stays one: an entry point or a BPF-to-BPF function.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -447,6 +455,9 @@ pub enum ExprKind {
     Cast(Box<Expr>),
     /// Reverses the lowest 2, 4 or 8 bytes; what is above becomes zero.
     ByteSwap { bytes: u32, value: Box<Expr> },
+    /// A number whose lowest 2, 4 or 8 bytes are as memory has them in network order, as the machine has it, or back; what is above
+    /// becomes zero.
+    NetworkOrder { bytes: u32, value: Box<Expr> },
     /// How many bits are set.
     BitCount(Box<Expr>),
     /// The same number, of which the kernel's verifier is to know nothing.
@@ -482,9 +493,9 @@ pub enum ExprKind {
     /// A global. A `Ref`.
     Global(GlobalId),
 
-    /// Reads a field of the context: bytes at an offset, as the kernel's context struct has them.
+    /// Reads a field of the context: bytes at an offset, as the kernel's context struct has them. 16 bytes are an `Ipv6`.
     ContextLoad { context: Box<Expr>, offset: u32, bytes: u32 },
-    /// Writes a field of the context. Gives no value.
+    /// Writes a field of the context, or 16 bytes with an `Ipv6`. Gives no value.
     ContextStore { context: Box<Expr>, offset: u32, bytes: u32, value: Box<Expr> },
     /// Where the packet begins. A `Cursor`.
     PacketStart(Box<Expr>),

@@ -122,6 +122,10 @@ impl<'u> Machine<'u> {
                 let bytes = *bytes as usize;
                 Value::Word(bytes_to_number(&number_to_bytes(word, bytes, false), true))
             }
+            ExprKind::NetworkOrder { bytes, value } => {
+                let word = self.word(frame, value)?;
+                Value::Word(bytes_to_number(&number_to_bytes(word, *bytes as usize, self.big), true))
+            }
             ExprKind::Hidden(value) => Value::Word(self.word(frame, value)?),
             ExprKind::BitCount(value) => Value::Word(self.word(frame, value)?.count_ones().into()),
             ExprKind::Compare { op, lhs, rhs } => {
@@ -224,11 +228,18 @@ impl<'u> Machine<'u> {
 
             ExprKind::ContextLoad { context, offset, bytes } => {
                 self.evaluate(frame, context)?;
-                let word = self.input.context.get(offset).copied().unwrap_or(0);
-                Value::Word(word & (u64::MAX >> 64_u32.saturating_sub(bytes * 8).min(63)))
+                if expression.ty == Type::Ipv6 {
+                    self.context_ipv6(*offset)
+                } else {
+                    self.context_field(context, *offset, *bytes)
+                }
             }
-            ExprKind::ContextStore { .. } => {
-                return Err(violation(span, "no field of the context can be written").into());
+            ExprKind::ContextStore { context, offset, bytes, value } => {
+                self.evaluate(frame, context)?;
+                let value = self.evaluate(frame, value)?;
+                self.set_context(*offset, *bytes, &value)
+                    .ok_or_else(|| violation(span, "this can't be put into the context"))?;
+                Value::Unit
             }
             ExprKind::PacketStart(context) => {
                 self.evaluate(frame, context)?;

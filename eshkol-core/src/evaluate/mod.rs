@@ -13,6 +13,7 @@
 //! reading an element of a hash map through a reference after it was deleted, is not guessed at: the [`Outcome`] says that
 //! it is [unspecified](Outcome::unspecified).
 
+mod context;
 mod expression;
 mod helper;
 mod map;
@@ -45,7 +46,7 @@ pub struct World {
 pub struct Input {
     /// The packet.
     pub packet: Vec<u8>,
-    /// Fields of the context, by their offset in the kernel's struct.
+    /// Fields of the context, by their offset in the kernel's struct; those that are not here are 0, but for the packet's length.
     pub context: BTreeMap<u32, u64>,
     /// What the next calls for the time give; then 0.
     pub times: Vec<u64>,
@@ -141,7 +142,7 @@ fn run_here(
         globals,
         packet,
         packet_room: PACKET_ROOM,
-        input,
+        context: input.context.clone(),
         times: input.times.iter().copied(),
         random: input.random.iter().copied(),
         unspecified: false,
@@ -215,7 +216,7 @@ struct Machine<'u> {
     globals: Vec<memory::ObjectId>,
     packet: memory::ObjectId,
     packet_room: u64,
-    input: &'u Input,
+    context: BTreeMap<u32, u64>,
     times: std::iter::Copied<std::slice::Iter<'u, u64>>,
     random: std::iter::Copied<std::slice::Iter<'u, u32>>,
     unspecified: bool,

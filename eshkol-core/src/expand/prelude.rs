@@ -36,6 +36,7 @@ pub(super) const FILES: &[File] = &[
         defines: &["current-pid", "current-tid", "current-uid", "current-gid", "cpu-id", "time-ns", "random-u32"],
         text: include_str!("../../prelude/process.esh"),
     },
+    File { name: "prelude/tcp.esh", defines: &["tcp-flags->state"], text: include_str!("../../prelude/tcp.esh") },
     File {
         name: "prelude/tuple.esh",
         defines: &[

@@ -45,11 +45,12 @@ static TABLES: &[Table] = &[
     Table { rows: internet::ICMP, ty: IntType::U8, source: "linux/icmp.h" },
     Table { rows: internet::ICMP6, ty: IntType::U8, source: "linux/icmpv6.h" },
     Table { rows: internet::TCP_FLAGS, ty: IntType::U8, source: "RFC 9293" },
+    Table { rows: internet::TCP_STATES, ty: IntType::U8, source: "net/tcp_states.h" },
     Table { rows: ADDRESS_FAMILIES, ty: IntType::U8, source: "linux/socket.h" },
     Table { rows: HELPER_FLAGS, ty: IntType::U64, source: "linux/bpf.h" },
 ];
 
-/// What `bpf-fib-lookup` wants to know.
+/// What `bpf-fib-lookup` wants to know, and the addresses of sockets have.
 const ADDRESS_FAMILIES: &[(&str, u64)] = &[("af-inet", 2), ("af-inet6", 10)];
 
 /// Flags and answers of helpers.
@@ -57,6 +58,13 @@ const HELPER_FLAGS: &[(&str, u64)] = &[
     ("any", 0),
     ("noexist", 1),
     ("exist", 2),
+    ("bpf-f-recompute-csum", 1 << 0),
+    ("bpf-f-invalidate-hash", 1 << 1),
+    ("bpf-f-hdr-field-mask", 0xf),
+    ("bpf-f-pseudo-hdr", 1 << 4),
+    ("bpf-f-mark-mangled-0", 1 << 5),
+    ("bpf-f-mark-enforce", 1 << 6),
+    ("bpf-f-ingress", 1 << 0),
     ("bpf-f-broadcast", 1 << 3),
     ("bpf-f-exclude-ingress", 1 << 4),
     ("bpf-fib-lookup-direct", 1 << 0),

@@ -8,6 +8,7 @@ mod map;
 mod memory;
 pub mod names;
 mod network;
+mod socket_buffer;
 #[cfg(test)]
 mod tests;
 mod tracing;
@@ -21,6 +22,8 @@ pub struct HelperId(pub u32);
 
 /// `bpf_tail_call`
 pub const TAIL_CALL: HelperId = HelperId(12);
+/// `bpf_skb_load_bytes`
+pub const SKB_LOAD_BYTES: HelperId = HelperId(26);
 /// `bpf_ringbuf_output`
 pub const RINGBUF_OUTPUT: HelperId = HelperId(130);
 /// `bpf_ringbuf_reserve`
@@ -75,6 +78,10 @@ pub enum Programs {
     Any,
     /// Those that look on (`bpf_tracing_func_proto`).
     Tracing,
+    /// Those that filter the packets of sockets (`sk_filter_func_proto`, which `cg_skb_func_proto` takes in).
+    SocketFilter,
+    /// Those at traffic control (`tc_cls_act_func_proto`).
+    TrafficControl,
     /// One.
     One(ProgramType),
 }
@@ -82,10 +89,12 @@ pub enum Programs {
 impl Programs {
     /// Whether a program type is one of them.
     pub fn contain(self, program: ProgramType) -> bool {
-        use ProgramType::{Kprobe, Kretprobe, RawTracepoint, Tracepoint};
+        use ProgramType::{CgroupSkb, Kprobe, Kretprobe, RawTracepoint, SocketFilter, Tc, Tcx, Tracepoint};
         match self {
             Self::Any => true,
             Self::Tracing => matches!(program, Tracepoint | RawTracepoint | Kprobe | Kretprobe),
+            Self::SocketFilter => matches!(program, SocketFilter | CgroupSkb),
+            Self::TrafficControl => matches!(program, Tc | Tcx),
             Self::One(one) => one == program,
         }
     }
@@ -104,6 +113,8 @@ pub enum ArgumentKind {
     MapValue,
     /// A number.
     Int(IntType),
+    /// A number that the kernel wants in network order.
+    NetworkInt(IntType),
     /// Memory that the helper reads; the next argument is its size.
     Memory,
     /// The same, or 0 for none, with a size of 0.
@@ -214,7 +225,7 @@ pub const GPL_COMPATIBLE: &[&str] =
 
 /// Every table.
 static TABLES: &[&[Helper]] =
-    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, tracing::HELPERS];
+    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, socket_buffer::HELPERS, tracing::HELPERS];
 
 /// Every helper that can be called.
 pub fn all() -> impl Iterator<Item = &'static Helper> {

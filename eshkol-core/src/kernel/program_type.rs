@@ -1,5 +1,7 @@
 //! Program types (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`): one row each, in a file for each family.
 
+mod socket_address;
+mod socket_buffer;
 mod tracing;
 mod xdp;
 
@@ -18,6 +20,16 @@ pub enum ProgramType {
     Kprobe,
     /// `:kretprobe`
     Kretprobe,
+    /// `:socket-filter`
+    SocketFilter,
+    /// `:tc`
+    Tc,
+    /// `:tcx`
+    Tcx,
+    /// `:cgroup-skb`
+    CgroupSkb,
+    /// `:cgroup-sock-addr`
+    CgroupSockAddr,
 }
 
 /// What the kernel says of a program type.
@@ -31,18 +43,58 @@ pub struct ProgramTypeFacts {
     pub since: KernelVersion,
     /// The ELF section that loaders know it by.
     pub section: &'static str,
+    /// The hooks that `(attach-point "HOOK:…")` can name; none where an attach point says nothing but a place.
+    pub attach_types: &'static [AttachType],
     /// The same for `(frags)`: programs that take packets in several pieces, and the first kernel that has them.
     pub frags: Option<(&'static str, KernelVersion)>,
     /// Whether such programs may sleep.
     pub sleepable: bool,
     /// What the entry procedure is called with.
     pub context: ContextStruct,
-    /// What a program may return, by name; `None` where it returns any number.
-    pub results: Option<&'static [ResultName]>,
+    /// What a program may return.
+    pub results: Results,
     /// How a program reaches the packet.
     pub packet: PacketAccess,
-    /// The header that every packet begins with, where there is one.
-    pub first_header: Option<&'static str>,
+    /// The headers that packets begin with, one or the other; none where that is not known.
+    pub first_headers: &'static [&'static str],
+}
+
+/// A hook that programs of a type are attached to, as the first part of their attach point names it.
+#[derive(PartialEq, Eq, Debug)]
+pub struct AttachType {
+    /// Its name: `connect4`.
+    pub name: &'static str,
+    /// The ELF section of programs for it, where loading tells them apart (`expected_attach_type` of `union bpf_attr`).
+    pub section: Option<&'static str>,
+    /// The first kernel that has it.
+    pub since: KernelVersion,
+    /// What the second part of an attach point names, after a `:`.
+    pub place: AttachPlace,
+}
+
+/// Where a hook is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum AttachPlace {
+    /// At a network interface, by name: `ingress:eth0`.
+    Interface,
+    /// At a cgroup, by its directory, which an attach point may leave to user space: `egress:/sys/fs/cgroup/web`, `egress`.
+    Cgroup,
+}
+
+/// What programs of a type return.
+#[derive(Copy, Clone, Debug)]
+pub enum Results {
+    /// One of these, by name.
+    Names(&'static [ResultName]),
+    /// A number.
+    Number {
+        /// What it says.
+        what: &'static str,
+        /// How to write one.
+        way_out: &'static str,
+    },
+    /// Any number, or nothing: the kernel makes nothing of it.
+    Ignored,
 }
 
 /// The kernel's struct behind the context pointer, as programs see it.
@@ -63,14 +115,40 @@ pub struct ContextField {
     pub name: &'static str,
     /// Bytes from the start of the struct.
     pub offset: u32,
-    /// Bytes.
+    /// Bytes, of each element.
     pub bytes: u32,
+    /// How many elements there are: more than one where it is an array.
+    pub elements: u32,
     /// What reading it gives.
     pub kind: ContextFieldKind,
+    /// The first kernel that has it.
+    pub since: KernelVersion,
     /// Whether programs may write it.
     pub writable: bool,
+    /// The first kernel that lets them, if it does.
+    pub writable_since: KernelVersion,
     /// Why programs of this type can't read it after all.
     pub unreadable: Option<&'static str>,
+    /// The hooks at which it is there; all where it is not said.
+    pub attach_types: Option<&'static [&'static str]>,
+}
+
+impl ContextField {
+    /// One that programs may read and not write.
+    const fn row(name: &'static str, offset: u32, bytes: u32, kind: ContextFieldKind) -> Self {
+        Self {
+            name,
+            offset,
+            bytes,
+            elements: 1,
+            kind,
+            since: KernelVersion::OLDEST,
+            writable: false,
+            writable_since: KernelVersion::OLDEST,
+            unreadable: None,
+            attach_types: None,
+        }
+    }
 }
 
 /// What reading a field of a context gives.
@@ -82,8 +160,19 @@ pub enum ContextFieldKind {
     PacketEnd,
     /// The address of the metadata before the packet.
     PacketMeta,
+    /// How many bytes the packet has, wherever they are.
+    PacketLength,
     /// An unsigned number.
     Number,
+    /// An unsigned number whose lowest bytes are in network order, and the others zero.
+    NetworkOrder {
+        /// How many.
+        bytes: u32,
+    },
+    /// An IPv4 address in network order.
+    Ipv4,
+    /// An IPv6 address.
+    Ipv6,
 }
 
 /// A value that a program may return.
@@ -105,11 +194,24 @@ pub enum PacketAccess {
         /// Whether the packet may be written, too.
         writable: bool,
     },
+    /// By copies of its parts that a helper makes.
+    Copied,
 }
 
 impl ProgramType {
     /// Every program type.
-    pub const ALL: &[Self] = &[Self::Xdp, Self::Tracepoint, Self::RawTracepoint, Self::Kprobe, Self::Kretprobe];
+    pub const ALL: &[Self] = &[
+        Self::Xdp,
+        Self::Tc,
+        Self::Tcx,
+        Self::SocketFilter,
+        Self::CgroupSkb,
+        Self::CgroupSockAddr,
+        Self::Tracepoint,
+        Self::RawTracepoint,
+        Self::Kprobe,
+        Self::Kretprobe,
+    ];
 
     /// What the kernel says of it.
     pub fn facts(self) -> &'static ProgramTypeFacts {
@@ -119,6 +221,11 @@ impl ProgramType {
             Self::RawTracepoint => &tracing::RAW_TRACEPOINT,
             Self::Kprobe => &tracing::KPROBE,
             Self::Kretprobe => &tracing::KRETPROBE,
+            Self::SocketFilter => &socket_buffer::SOCKET_FILTER,
+            Self::Tc => &socket_buffer::TC,
+            Self::Tcx => &socket_buffer::TCX,
+            Self::CgroupSkb => &socket_buffer::CGROUP_SKB,
+            Self::CgroupSockAddr => &socket_address::CGROUP_SOCK_ADDR,
         }
     }
 
@@ -153,11 +260,24 @@ impl ProgramType {
     }
 
     /// The ELF section of a program, by which loaders know its type.
-    pub fn section(self, frags: bool) -> &'static str {
-        match self.facts().frags {
-            Some((section, _)) if frags => section,
+    pub fn section(self, frags: bool, attach_type: Option<&AttachType>) -> &'static str {
+        match (self.facts().frags, attach_type.and_then(|hook| hook.section)) {
+            (Some((section, _)), _) if frags => section,
+            (_, Some(section)) => section,
             _ => self.facts().section,
         }
+    }
+
+    /// The hook that all attach points of a program name, if they agree.
+    pub fn hook<'a>(self, mut attach_points: impl Iterator<Item = &'a str>) -> Option<&'static AttachType> {
+        let first = self.attach_type(attach_points.next()?)?;
+        attach_points.all(|point| self.attach_type(point) == Some(first)).then_some(first)
+    }
+
+    /// The hook that an attach point names: all of it, or what stands before the first `:`.
+    pub fn attach_type(self, attach_point: &str) -> Option<&'static AttachType> {
+        let name = attach_point.split(':').next()?;
+        self.facts().attach_types.iter().find(|hook| hook.name == name)
     }
 
     /// What the entry procedure is called with.
@@ -167,7 +287,15 @@ impl ProgramType {
 
     /// The number of `:name` as a return value.
     pub fn result(self, name: &str) -> Option<i32> {
-        self.facts().results?.iter().find(|result| result.name == name).map(|result| result.value)
+        self.results().iter().find(|result| result.name == name).map(|result| result.value)
+    }
+
+    /// The names of what such programs return, where these have names.
+    pub fn results(self) -> &'static [ResultName] {
+        match self.facts().results {
+            Results::Names(names) => names,
+            Results::Number { .. } | Results::Ignored => &[],
+        }
     }
 }
 
@@ -183,9 +311,6 @@ impl ContextStruct {
 
 /// Keywords of program types that the kernel has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
-    "tc",
-    "tcx",
-    "socket-filter",
     "uprobe",
     "uretprobe",
     "btf-tracepoint",
@@ -194,9 +319,7 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "fmod-ret",
     "lsm",
     "perf-event",
-    "cgroup-skb",
     "cgroup-sock",
-    "cgroup-sock-addr",
     "cgroup-sockopt",
     "cgroup-device",
     "cgroup-sysctl",
@@ -224,8 +347,8 @@ mod tests {
     fn xdp_is_what_the_kernel_header_says() {
         let xdp = ProgramType::from_keyword("xdp").unwrap();
         assert_eq!(xdp.number(), 6);
-        assert_eq!(xdp.section(false), "xdp");
-        assert_eq!(xdp.section(true), "xdp.frags");
+        assert_eq!(xdp.section(false, None), "xdp");
+        assert_eq!(xdp.section(true, None), "xdp.frags");
         assert_eq!(xdp.result("xdp-drop"), Some(1));
         assert_eq!(xdp.result("xdp-redirect"), Some(4));
         assert_eq!(xdp.result("tc-act-shot"), None);
@@ -233,14 +356,38 @@ mod tests {
     }
 
     #[test]
-    fn context_fields_follow_each_other() {
+    fn context_fields_are_apart_and_in_order() {
         for ty in ProgramType::ALL {
             let mut end = 0;
             for field in ty.context().fields {
-                assert_eq!(field.offset, end, "{}", field.name);
-                end += field.bytes;
+                assert!(field.offset >= end, "{}", field.name);
+                end = field.offset + field.bytes * field.elements;
+                assert!(field.elements == 1 || field.kind == ContextFieldKind::Number, "{}", field.name);
             }
         }
+    }
+
+    #[test]
+    fn context_fields_lie_where_the_kernel_header_says() {
+        let offset = |ty: ProgramType, name| ty.context().field(name).map(|field| field.offset);
+        let tc = ["mark", "cb", "data-end", "data-meta", "tstamp", "wire-len", "gso-size", "hwtstamp"];
+        assert_eq!(tc.map(|name| offset(ProgramType::Tc, name).unwrap()), [8, 48, 80, 140, 152, 160, 176, 184]);
+        let cgroup = ["family", "local-ip4", "local-ip6", "remote-port", "local-port"];
+        assert_eq!(cgroup.map(|name| offset(ProgramType::CgroupSkb, name).unwrap()), [88, 96, 116, 132, 136]);
+        let address = ["user-ip4", "user-ip6", "user-port", "protocol", "msg-src-ip6"];
+        assert_eq!(address.map(|name| offset(ProgramType::CgroupSockAddr, name).unwrap()), [4, 8, 24, 36, 44]);
+        assert_eq!(offset(ProgramType::SocketFilter, "tstamp"), None);
+        assert_eq!(offset(ProgramType::CgroupSkb, "tc-classid"), None);
+    }
+
+    #[test]
+    fn a_hook_says_the_section() {
+        let ty = ProgramType::CgroupSockAddr;
+        let hook = ty.attach_type("sendmsg6:/sys/fs/cgroup/web");
+        assert_eq!(ty.section(false, hook), "cgroup/sendmsg6");
+        assert_eq!(ProgramType::CgroupSkb.section(false, None), "cgroup/skb");
+        assert_eq!(ProgramType::Tc.section(false, ProgramType::Tc.attach_type("egress:lo")), "classifier");
+        assert!(ProgramType::Tc.attach_type("connect4").is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::function::{Destination, FunctionLowering, Words};
 use super::memory::{access_size, native_number};
 use crate::check::typed::{AtomicOp, Expr, ExprKind, GlobalId, Place, Type};
 use crate::check::types::{DataType, IntType, Storage};
+use crate::compile::Endianness;
 use crate::ir::{ArithmeticOp, GlobalSection, MemorySize, Value, ValueType};
 use crate::source::Span;
 
@@ -71,6 +72,14 @@ impl FunctionLowering<'_> {
                 let word = self.word(value);
                 vec![self.byte_swapped(word, *bytes, span)]
             }
+            ExprKind::NetworkOrder { bytes, value } => {
+                let word = self.word(value);
+                vec![self.network_order(
+                    word,
+                    Storage { bytes: *bytes, big_endian: true, signed: false, bits: None },
+                    span,
+                )]
+            }
             ExprKind::Hidden(value) => {
                 let word = self.word(value);
                 let slot = self.hidden_zero_slot();
@@ -88,11 +97,11 @@ impl FunctionLowering<'_> {
             }
             ExprKind::Compare { .. } | ExprKind::Not(_) | ExprKind::IsPresent(_) => vec![self.boolean(expression)],
 
-            ExprKind::Present(optional) => vec![self.present(optional)],
-            ExprKind::Some(reference) => vec![self.word(reference)],
+            ExprKind::Present(optional) => self.present(optional),
+            ExprKind::Some(reference) => self.words(reference),
             ExprKind::Absent => {
-                let ty = self.word_types(&expression.ty).first().copied().unwrap_or(ValueType::Int);
-                vec![self.builder.null(ty, span)]
+                let types = self.word_types(&expression.ty);
+                types.into_iter().map(|ty| self.builder.null(ty, span)).collect()
             }
 
             ExprKind::Load { place, storage } => {
@@ -141,6 +150,13 @@ impl FunctionLowering<'_> {
             }
             ExprKind::Global(global) => vec![self.global(*global, span)],
 
+            ExprKind::ContextLoad { context, offset, .. } if expression.ty == Type::Ipv6 => {
+                self.context_ipv6(context, *offset, span)
+            }
+            ExprKind::ContextStore { context, offset, value, .. } if value.ty == Type::Ipv6 => {
+                self.set_context_ipv6(context, *offset, value, span);
+                Words::new()
+            }
             ExprKind::ContextLoad { context, offset, bytes } => {
                 vec![self.context_load(context, *offset, *bytes, &expression.ty, span)]
             }
@@ -154,7 +170,7 @@ impl FunctionLowering<'_> {
             ExprKind::PacketLength(context) => vec![self.packet_length(context, span)],
             ExprKind::Parse { context, cursor, size } => {
                 let parsed = self.parse(context, cursor, *size, span);
-                vec![self.parsed_or_null(parsed, span)]
+                self.parsed_or_null(parsed, span)
             }
             ExprKind::Advance { from, bytes, maximum } => vec![self.advance(from, bytes, *maximum, span)],
 
@@ -190,16 +206,16 @@ impl FunctionLowering<'_> {
         result
     }
 
-    /// The pointer of an optional that is there.
-    fn present(&mut self, optional: &Expr) -> Value {
+    /// An optional that is there, as a reference.
+    fn present(&mut self, optional: &Expr) -> Words {
         let optional = self.prefix(optional);
         match &optional.kind {
             ExprKind::Local(local) => match self.parsed_local(*local) {
-                Some(parsed) => parsed.pointer,
-                None => self.word(optional),
+                Some(parsed) => parsed.words(),
+                None => self.words(optional),
             },
-            ExprKind::Parse { context, cursor, size } => self.parse(context, cursor, *size, optional.span).pointer,
-            _ => self.word(optional),
+            ExprKind::Parse { context, cursor, size } => self.parse(context, cursor, *size, optional.span).words(),
+            _ => self.words(optional),
         }
     }
 
@@ -239,6 +255,40 @@ impl FunctionLowering<'_> {
     fn global(&mut self, global: GlobalId, span: Span) -> Value {
         let (section, offset) = self.globals.places.get(global).copied().unwrap_or((GlobalSection::Data(global), 0));
         self.builder.global_address(section, offset, span)
+    }
+
+    /// Reads an IPv6 address of the context, of which the kernel gives four bytes at a time wherever it lies.
+    fn context_ipv6(&mut self, context: &Expr, offset: u32, span: Span) -> Words {
+        let base = self.word(context);
+        let half = |lowering: &mut Self, at: u32| {
+            let [first, second] = [at, at.saturating_add(4)].map(|at| {
+                let at = i32::try_from(at).unwrap_or(0);
+                lowering.builder.load(MemorySize::B4, base, at, span)
+            });
+            let (low, high) = match lowering.endianness {
+                Endianness::Little => (first, second),
+                Endianness::Big => (second, first),
+            };
+            let high = lowering.arithmetic_constant(ArithmeticOp::Shl, high, 32, span);
+            lowering.arithmetic(ArithmeticOp::Or, high, low, span)
+        };
+        vec![half(self, offset), half(self, offset.saturating_add(8))]
+    }
+
+    /// Writes one, in the same way.
+    fn set_context_ipv6(&mut self, context: &Expr, offset: u32, value: &Expr, span: Span) {
+        let base = self.word(context);
+        let (first, second) = self.two_words(value);
+        for (at, half) in [(offset, first), (offset.saturating_add(8), second)] {
+            let upper = self.arithmetic_constant(ArithmeticOp::LShr, half, 32, span);
+            let (before, after) = match self.endianness {
+                Endianness::Little => (half, upper),
+                Endianness::Big => (upper, half),
+            };
+            for (at, part) in [(at, before), (at.saturating_add(4), after)] {
+                self.builder.store(MemorySize::B4, base, i32::try_from(at).unwrap_or(0), part, span);
+            }
+        }
     }
 
     /// The kernel rewrites loads from the context, and refuses those that extend the sign.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::GlobalLayout;
 use super::loops::ActiveLoop;
-use super::packet::Parsed;
-use super::stack::{Allocations, SpillSlots, refers_to_stack};
+use super::packet::{Parsed, copies_headers};
+use super::stack::{Allocations, SpillSlots};
 use crate::arena::{Arena, Id as _};
 use crate::bindings::symbol;
 use crate::check::kernel_types::Access;
-use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, Region, Type, Unit};
+use crate::check::typed::{self, Expr, ExprKind, LocalId, LoopId, RefTarget, RefType, Region, Type, Unit};
 use crate::compile::Endianness;
 use crate::ir::{Block, Condition, Function, FunctionBuilder, Slot, Value, ValueType, Variable};
 use crate::source::Span;
@@ -29,6 +29,8 @@ pub(super) struct FunctionLowering<'u> {
     /// In a loop that makes the verifier forget numbers: a zero that it does not know, and where that comes from.
     pub(super) hidden_zero: Option<Value>,
     pub(super) hidden_zero_slot: Option<Slot>,
+    /// Whether headers are copied out of the packet, and not read in place.
+    pub(super) copies_headers: bool,
     source: &'u typed::Function,
     /// Whether a parameter refers to a caller's stack.
     has_callers_stack: bool,
@@ -78,6 +80,7 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
         spills: SpillSlots::default(),
         hidden_zero: None,
         hidden_zero_slot: None,
+        copies_headers: copies_headers(source),
         source,
         has_callers_stack: source.parameters.iter().any(|parameter| {
             let ty = source.locals.get(*parameter).map(|local| &local.ty);
@@ -99,7 +102,7 @@ pub(super) fn lower(unit: &Unit, source: &typed::Function, globals: &GlobalLayou
     for (parameter, words) in parameters {
         lowering.bind(parameter, words);
     }
-    if source.locals.values().any(|local| local.mutated && refers_to_stack(&local.ty)) {
+    if source.locals.values().any(|local| local.mutated && lowering.refers_to_stack(&local.ty)) {
         lowering.allocations.hold();
     }
     lowering.deliver(&source.body, Destination::Return);
@@ -123,9 +126,12 @@ impl FunctionLowering<'_> {
             Type::Unit | Type::Never => Vec::new(),
             Type::Scalar(_) | Type::Verdict(_) => vec![ValueType::Int],
             Type::Ipv6 => vec![ValueType::Int, ValueType::Int],
+            Type::Ref(RefType { target: RefTarget::Header { .. }, .. })
+            | Type::Optional(RefType { target: RefTarget::Header { .. }, .. }) => self.header_types(),
             Type::Ref(reference) | Type::Optional(reference) => vec![self.pointer_type(reference.region)],
             Type::Kernel(pointer) if pointer.access == Access::Untyped => vec![ValueType::Int],
             Type::Kernel(_) => vec![ValueType::Kernel],
+            Type::Cursor if self.copies_headers => vec![ValueType::Int],
             Type::Cursor => vec![ValueType::Packet],
             Type::Context(_) => vec![ValueType::Context],
             Type::Values(parts) => parts.iter().flat_map(|part| self.word_types(part)).collect(),
@@ -138,6 +144,7 @@ impl FunctionLowering<'_> {
             // What a caller passes is on its stack, not in this function's frame.
             Region::Stack if self.has_callers_stack => ValueType::Memory,
             Region::Stack => ValueType::Stack,
+            Region::Packet if self.copies_headers => ValueType::Stack,
             Region::Packet => ValueType::Packet,
             Region::Global => ValueType::Global,
             Region::RingBuffer(_) => ValueType::RingBuffer,
@@ -215,7 +222,7 @@ impl FunctionLowering<'_> {
 
     /// Whether a local may hold the address of memory of the frame.
     pub(super) fn local_refers_to_stack(&self, local: LocalId) -> bool {
-        self.local(local).is_some_and(|local| refers_to_stack(&local.ty))
+        self.local(local).is_some_and(|local| self.refers_to_stack(&local.ty))
     }
 
     /// What is known of a loop.
@@ -295,7 +302,7 @@ impl FunctionLowering<'_> {
             }
             Some(Binding::Parsed(parsed)) => {
                 let parsed = *parsed;
-                vec![self.parsed_or_null(parsed, span)]
+                self.parsed_or_null(parsed, span)
             }
             None => Words::new(),
         }

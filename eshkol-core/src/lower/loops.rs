@@ -1,7 +1,6 @@
 //! Loops: written out, or with a jump back that the kernel's verifier follows round by round.
 
 use super::function::{Destination, FunctionLowering, Words};
-use super::stack::refers_to_stack;
 use crate::check::typed::{Expr, Forgotten, LocalId, Loop, LoopId, Type};
 use crate::ir::{ArithmeticOp, Block, Value, ValueType, Variable};
 use crate::source::Span;
@@ -48,7 +47,8 @@ impl FunctionLowering<'_> {
             self.extend_words(&mut words, initial, types, span);
         }
         // A round may hand on the memory that it made, to the next or to what comes after the loop.
-        let holds = refers_to_stack(&body.ty) || variables.iter().any(|(local, _)| self.local_refers_to_stack(*local));
+        let holds =
+            self.refers_to_stack(&body.ty) || variables.iter().any(|(local, _)| self.local_refers_to_stack(*local));
         if holds {
             self.allocations.hold();
         }

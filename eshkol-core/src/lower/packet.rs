@@ -1,31 +1,64 @@
-//! Direct packet access, in the form that the kernel's verifier understands: the end of what is wanted is compared with
-//! the end of the packet, and where it is not above, the bytes are proven.
+//! Access to the packet.
+//!
+//! Where programs have pointers into it, in the form that the kernel's verifier understands: the end of what is wanted is compared
+//! with the end of the packet, and where it is not above, the bytes are proven.
+//!
+//! Where they have none, a header is copied to the stack by `bpf_skb_load_bytes`, which says whether the packet holds so much. A place
+//! in the packet is then its distance from the start, and a header two words: where the copy is, and that distance.
 
-use super::function::FunctionLowering;
+use super::function::{FunctionLowering, Words};
 use super::memory::access_size;
-use crate::check::typed::{Expr, Type};
+use crate::check::typed::{Expr, Function, Type};
 use crate::ir::{ArithmeticOp, Block, Condition, Value, ValueType};
-use crate::kernel::program_type::ContextFieldKind;
+use crate::kernel::helper::SKB_LOAD_BYTES;
+use crate::kernel::program_type::{ContextFieldKind, PacketAccess};
 use crate::source::Span;
 
-/// A header that is there unless its end is above the end of the packet.
+/// Copies of headers begin at a multiple of this.
+pub(super) const COPIED_HEADER_ALIGN: u32 = 8;
+
+/// What is known of a header before it is asked whether it is there.
 #[derive(Copy, Clone, Debug)]
-pub(super) struct Parsed {
-    /// Where it begins.
-    pub(super) pointer: Value,
-    /// Where it would end.
-    past: Value,
-    /// Where the packet ends.
-    end: Value,
+pub(super) enum Parsed {
+    /// It is in the packet unless it would end after the packet does.
+    InPlace { pointer: Value, past: Value, packet_end: Value },
+    /// It is a copy of what is so far from the packet's start, unless copying gave an error.
+    Copied { copy: Value, distance: Value, error: Value },
+}
+
+impl Parsed {
+    /// A reference to it.
+    pub(super) fn words(self) -> Words {
+        match self {
+            Self::InPlace { pointer, .. } => vec![pointer],
+            Self::Copied { copy, distance, .. } => vec![copy, distance],
+        }
+    }
+}
+
+/// Whether a function is given a packet that it has no pointers into.
+pub(super) fn copies_headers(function: &Function) -> bool {
+    function.parameters.iter().any(|parameter| {
+        let ty = function.locals.get(*parameter).map(|local| &local.ty);
+        matches!(ty, Some(Type::Context(program)) if program.facts().packet == PacketAccess::Copied)
+    })
 }
 
 impl FunctionLowering<'_> {
     pub(super) fn packet_start(&mut self, context: &Expr, span: Span) -> Value {
+        if self.copies_headers {
+            return self.constant(0, span);
+        }
         self.packet_limit(context, ContextFieldKind::PacketStart, ValueType::Packet, span)
     }
 
     fn packet_end(&mut self, context: &Expr, span: Span) -> Value {
         self.packet_limit(context, ContextFieldKind::PacketEnd, ValueType::PacketEnd, span)
+    }
+
+    /// The types of the words of a header.
+    pub(super) fn header_types(&self) -> Vec<ValueType> {
+        if self.copies_headers { vec![ValueType::Stack, ValueType::Int] } else { vec![ValueType::Packet] }
     }
 
     /// Reads a pointer that the context has. The kernel shows it in the bytes of a field, which may be fewer than eight.
@@ -52,29 +85,51 @@ impl FunctionLowering<'_> {
 
     /// What has to be known to say whether a header is there.
     pub(super) fn parse(&mut self, context: &Expr, cursor: &Expr, size: u32, span: Span) -> Parsed {
-        let pointer = self.word(cursor);
-        let past = self.further(pointer, u64::from(size), span);
-        let end = self.packet_end(context, span);
-        Parsed { pointer, past, end }
+        let place = self.word(cursor);
+        if self.copies_headers {
+            return self.copy_header(context, place, size, span);
+        }
+        let past = self.further(place, u64::from(size), span);
+        let packet_end = self.packet_end(context, span);
+        Parsed::InPlace { pointer: place, past, packet_end }
+    }
+
+    fn copy_header(&mut self, context: &Expr, distance: Value, size: u32, span: Span) -> Parsed {
+        let context = self.word(context);
+        let slot = self.allocation(size.next_multiple_of(COPIED_HEADER_ALIGN));
+        let copy = self.builder.slot_address(slot, span);
+        let bytes = self.constant(u64::from(size), span);
+        let arguments = vec![context, distance, copy, bytes];
+        let error = self.builder.call_helper(SKB_LOAD_BYTES, arguments, ValueType::Int, span);
+        Parsed::Copied { copy, distance, error }
     }
 
     /// Goes to `then` where a header is there.
     pub(super) fn test_parsed(&mut self, parsed: Parsed, then: Block, otherwise: Block, span: Span) {
-        self.branch(Condition::Above, parsed.past, parsed.end, otherwise, then, span);
+        match parsed {
+            Parsed::InPlace { past, packet_end, .. } => {
+                self.branch(Condition::Above, past, packet_end, otherwise, then, span);
+            }
+            Parsed::Copied { error, .. } => {
+                let zero = self.constant(0, span);
+                self.branch(Condition::NotEqual, error, zero, otherwise, then, span);
+            }
+        }
     }
 
     /// A header as an optional.
-    pub(super) fn parsed_or_null(&mut self, parsed: Parsed, span: Span) -> Value {
+    pub(super) fn parsed_or_null(&mut self, parsed: Parsed, span: Span) -> Words {
         let (there, missing, join) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
-        let result = self.builder.append_param(join, ValueType::Packet);
+        let types = self.header_types();
+        let result = types.iter().map(|ty| self.builder.append_param(join, *ty)).collect();
         self.test_parsed(parsed, there, missing, span);
         if self.enter_sealed(there) {
-            self.jump(join, &[parsed.pointer], span);
+            self.jump(join, &parsed.words(), span);
         }
         if self.enter_sealed(missing) {
-            let null = self.builder.null(ValueType::Packet, span);
-            self.jump(join, &[null], span);
+            let nulls: Words = types.iter().map(|ty| self.builder.null(*ty, span)).collect();
+            self.jump(join, &nulls, span);
         }
         self.enter_sealed(join);
         result
@@ -83,8 +138,16 @@ impl FunctionLowering<'_> {
     /// A place further on in the packet. The verifier wants to see that the distance is bounded; where the instructions
     /// don't show it and a mask does no harm, there is a mask.
     pub(super) fn advance(&mut self, from: &Expr, bytes: &Expr, maximum: u32, span: Span) -> Value {
-        let pointer = self.word(from);
+        // Of a copied header, the distance from the start is the last word; all else has one.
+        let pointer = match self.words(from).last() {
+            Some(word) => *word,
+            None => self.constant(0, span),
+        };
         let mut distance = self.word(bytes);
+        if self.copies_headers {
+            // A sum wraps nowhere that a packet reaches: the helper asks for no bound.
+            return self.arithmetic(ArithmeticOp::Add, pointer, distance, span);
+        }
         let maximum = u64::from(maximum);
         if let Some(bytes) = self.number(distance) {
             return self.further(pointer, bytes, span);

@@ -1,7 +1,8 @@
 //! Places: an address in memory, and what is known of its alignment.
 
 use super::function::{FunctionLowering, region};
-use crate::check::typed::{Expr, ExprKind, Place, Region, Type};
+use super::packet::COPIED_HEADER_ALIGN;
+use crate::check::typed::{Expr, ExprKind, Place, RefTarget, RefType, Region, Type};
 use crate::ir::{ArithmeticOp, Value};
 use crate::source::Span;
 
@@ -58,7 +59,7 @@ impl FunctionLowering<'_> {
                     address.base = self.builder.binary(ArithmeticOp::Add, address.base, distance, span);
                 }
             }
-            address.align = if is_on_stack(&place.base.ty) { place.align.clamp(1, ANY) } else { ANY };
+            address.align = if self.is_on_stack(&place.base.ty) { place.align.clamp(1, ANY) } else { ANY };
         }
         self.within_reach(address, span)
     }
@@ -66,7 +67,8 @@ impl FunctionLowering<'_> {
     /// The address of what is `offset` bytes behind a reference of a type; `align` is what is known of it otherwise.
     /// Constants that went into the reference become part of the offset.
     fn address(&self, base: Value, offset: u32, ty: &Type, align: u32) -> Address {
-        let align = if is_on_stack(ty) { self.slot_align(base, offset).max(align).clamp(1, ANY) } else { ANY };
+        let known = || self.slot_align(base, offset).max(self.header_align(ty, offset)).max(align).clamp(1, ANY);
+        let align = if self.is_on_stack(ty) { known() } else { ANY };
         let (root, sum) = self.builder.function().address(base, i64::from(offset));
         match u32::try_from(sum) {
             Ok(sum) if sum <= MAXIMUM_OFFSET => Address { base: root, offset: sum, align },
@@ -122,9 +124,23 @@ impl FunctionLowering<'_> {
         let start = u32::try_from(start).unwrap_or(1);
         function.slots.get(slot).map_or(1, |slot| align_at(slot.align, start))
     }
-}
 
-/// Whether a reference may be into the stack, where the kernel wants aligned accesses.
-fn is_on_stack(ty: &Type) -> bool {
-    matches!(region(ty), Some(Region::Stack | Region::Any))
+    /// What a place in a header is a multiple of, where that is a copy on the stack.
+    fn header_align(&self, ty: &Type, offset: u32) -> u32 {
+        match ty {
+            Type::Ref(RefType { target: RefTarget::Header { .. }, .. }) if self.copies_headers => {
+                align_at(COPIED_HEADER_ALIGN, offset)
+            }
+            _ => 1,
+        }
+    }
+
+    /// Whether a reference may be into the stack, where the kernel wants aligned accesses.
+    fn is_on_stack(&self, ty: &Type) -> bool {
+        match region(ty) {
+            Some(Region::Stack | Region::Any) => true,
+            Some(Region::Packet) => self.copies_headers,
+            _ => false,
+        }
+    }
 }

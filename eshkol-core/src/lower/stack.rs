@@ -121,7 +121,7 @@ impl FunctionLowering<'_> {
 
     /// Frees the memory that was made since a mark, where a value of this type can't refer to it.
     pub(super) fn release(&mut self, mark: usize, ty: &Type) {
-        if self.allocations.holds == 0 && *ty != Type::Never && !refers_to_stack(ty) {
+        if self.allocations.holds == 0 && *ty != Type::Never && !self.refers_to_stack(ty) {
             self.allocations.in_use.truncate(mark);
         }
     }
@@ -137,13 +137,17 @@ impl FunctionLowering<'_> {
             }
         }
     }
-}
 
-/// Whether a value of a type may be the address of memory of the frame.
-pub(super) fn refers_to_stack(ty: &Type) -> bool {
-    match ty {
-        Type::Ref(reference) | Type::Optional(reference) => matches!(reference.region, Region::Stack | Region::Any),
-        Type::Values(parts) => parts.iter().any(refers_to_stack),
-        _ => false,
+    /// Whether a value of a type may be the address of memory of the frame.
+    pub(super) fn refers_to_stack(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Ref(reference) | Type::Optional(reference) => match reference.region {
+                Region::Stack | Region::Any => true,
+                Region::Packet => self.copies_headers,
+                Region::MapValue | Region::Global | Region::RingBuffer(_) => false,
+            },
+            Type::Values(parts) => parts.iter().any(|part| self.refers_to_stack(part)),
+            _ => false,
+        }
     }
 }

@@ -69,7 +69,7 @@ impl<'a> Layout<'a> {
         let mut sections: Vec<CodeSection<'a>> = Vec::new();
         for (program, code) in unit.programs.iter().zip(input.programs) {
             let name = take(&mut taken, symbol(&program.entry.name))?;
-            let section = program.program_type.section(program.frags);
+            let section = program.program_type.section(program.frags, program.attach_type());
             place(&mut sections, section, name, code, Role::Program(program))?;
         }
         for code in input.functions {

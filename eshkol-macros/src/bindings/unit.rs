@@ -181,6 +181,11 @@ fn program_type(program_type: ProgramType) -> TokenStream {
         ProgramType::RawTracepoint => quote!(::eshkol::RawTracepointProgram),
         ProgramType::Kprobe => quote!(::eshkol::KprobeProgram),
         ProgramType::Kretprobe => quote!(::eshkol::KretprobeProgram),
+        ProgramType::SocketFilter => quote!(::eshkol::SocketFilterProgram),
+        ProgramType::Tc => quote!(::eshkol::TcProgram),
+        ProgramType::Tcx => quote!(::eshkol::TcxProgram),
+        ProgramType::CgroupSkb => quote!(::eshkol::CgroupSkbProgram),
+        ProgramType::CgroupSockAddr => quote!(::eshkol::CgroupSockAddrProgram),
     }
 }
 

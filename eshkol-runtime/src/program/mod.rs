@@ -4,15 +4,23 @@
 //! that the simulator runs have the same handles; what needs the kernel is then an error.
 
 mod backing;
+mod cgroup;
+mod socket_filter;
+mod test_run;
 mod tracing;
+mod traffic_control;
 mod xdp;
 
 pub use backing::Opened;
 pub(crate) use backing::Source;
+pub use cgroup::{CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram};
+pub use socket_filter::SocketFilterProgram;
+pub use test_run::{Action, TestRun};
 #[cfg(feature = "sim")]
 pub use tracing::TestCall;
 pub use tracing::{KprobeProgram, KretprobeProgram, RawTracepointProgram, TracepointProgram};
-pub use xdp::{TestRun, XdpAction, XdpMode, XdpProgram};
+pub use traffic_control::{TcAction, TcProgram, TcxAction, TcxProgram};
+pub use xdp::{XdpAction, XdpMode, XdpProgram};
 
 use backing::Handle;
 
@@ -31,6 +39,40 @@ pub trait AnyProgram {
     /// What stands for it in a `:prog-array`: its descriptor, or its number in the simulator.
     #[doc(hidden)]
     fn table_entry(&self) -> u32;
+}
+
+/// A way that packets go, as seen from an interface or a cgroup.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Direction {
+    /// In.
+    Ingress,
+    /// Out.
+    Egress,
+}
+
+impl Direction {
+    /// The direction that an attach point begins with, and what follows after a `:`.
+    fn of_attach_point(point: &str) -> Option<(Self, Option<&str>)> {
+        let (direction, rest) = match point.split_once(':') {
+            Some((direction, rest)) => (direction, Some(rest)),
+            None => (point, None),
+        };
+        let direction = match direction {
+            "ingress" => Self::Ingress,
+            "egress" => Self::Egress,
+            _ => return None,
+        };
+        Some((direction, rest))
+    }
+}
+
+impl std::fmt::Display for Direction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
 }
 
 /// A program of a type that has no handle of its own: its facts, and its descriptor for whoever knows what to do with it.

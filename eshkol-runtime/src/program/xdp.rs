@@ -3,15 +3,13 @@
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
 
+use super::test_run::{Action, Framing, TestRun, test_run};
 use super::{Handle, common_to_programs};
 use crate::error::{Error, Need, Result};
 use crate::interface::Interface;
 use crate::kernel_version::KernelVersion;
 use crate::link::{Link, XdpLink};
-#[cfg(feature = "sim")]
-use crate::sim::Machine;
 use crate::sys;
 
 /// A loaded `:xdp` program.
@@ -85,22 +83,9 @@ impl XdpAction {
     }
 }
 
-/// What a test run gave.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct TestRun {
-    /// What the program returned.
-    pub return_value: u32,
-    /// The packet as the program left it, with its metadata before it, if it made any.
-    pub data: Vec<u8>,
-    /// Mean time of a run, to the nanosecond. In the simulator, where time goes on by instructions, a nanosecond for each.
-    pub duration: Duration,
-}
-
-impl TestRun {
-    /// The decision, where the return value is one.
-    pub fn action(&self) -> Option<XdpAction> {
-        XdpAction::from_number(self.return_value)
+impl Action for XdpAction {
+    fn from_return_value(value: u32) -> Option<Self> {
+        Self::from_number(value)
     }
 }
 
@@ -159,54 +144,13 @@ impl XdpProgram {
 
     /// Runs it on `packet` `repeat` times, for measuring: `data` is the packet after all of them, `duration` their mean.
     pub fn test_run_repeat(&self, packet: &[u8], repeat: u32) -> Result<TestRun> {
-        // As much as the kernel leaves around the packet for `bpf_xdp_adjust_head` and `_tail`.
-        const SPARE: usize = 4096;
-        let action = || format!("run program `{}` on a packet of {} bytes", self.name(), packet.len());
-        #[cfg(feature = "sim")]
-        if let Some(machine) = self.0.simulated() {
-            return simulate(machine, self.0.spec.symbol, packet, repeat);
-        }
-        let program = self.0.in_kernel(action)?;
-        let output = sys::program_test_run(program, packet, SPARE, repeat).map_err(|error| {
-            let action = action();
-            match error.raw_os_error() {
-                Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG | libc::EMSGSIZE) => {
-                    let advice = "The kernel takes packets of 14 bytes, an Ethernet header, up to about 3500, and more for programs with \
-                                  `(frags)`";
-                    Error::with_advice(action, advice, error)
-                }
-                _ => Error::system(action, Need::Networking, error),
-            }
-        })?;
-        Ok(TestRun {
-            return_value: output.return_value,
-            data: output.data,
-            duration: Duration::from_nanos(output.nanoseconds.into()),
-        })
+        test_run(&self.0, packet, repeat, Framing::Ethernet)
     }
 
     /// The kernel's descriptor, for doing `action` with it; an error in the simulator.
     pub(crate) fn in_kernel(&self, action: impl FnOnce() -> String) -> Result<BorrowedFd<'_>> {
         self.0.in_kernel(action)
     }
-}
-
-/// A test run in the simulator: each run gets the packet as the one before has left it, as in the kernel.
-#[cfg(feature = "sim")]
-fn simulate(machine: &Machine, program: &str, packet: &[u8], repeat: u32) -> Result<TestRun> {
-    let repeat = repeat.max(1);
-    let mut run = TestRun { return_value: 0, data: Vec::new(), duration: Duration::ZERO };
-    let mut packet = packet.to_vec();
-    for _ in 0..repeat {
-        let outcome = machine.run_xdp(program, &packet).map_err(Error::Simulator)?;
-        // An XDP program's result has 32 bits.
-        run.return_value = u32::try_from(outcome.return_value).unwrap_or(u32::MAX);
-        run.data = [outcome.metadata, outcome.packet.clone()].concat();
-        packet = outcome.packet;
-        run.duration += Duration::from_nanos(outcome.instructions);
-    }
-    run.duration /= repeat;
-    Ok(run)
 }
 
 common_to_programs!(XdpProgram);

@@ -351,7 +351,7 @@ impl<'a> Run<'a> {
 
     /// Whether an address is in a context of the kernel's.
     fn is_in_context(&self, address: u64) -> bool {
-        matches!(self.context, Context::Xdp(_)) && Memory::same_region(address, self.context_address)
+        !matches!(self.context, Context::Given) && Memory::same_region(address, self.context_address)
     }
 
     fn load(&mut self, address: u64, size: Size) -> Result<u64, Fault> {
@@ -365,7 +365,8 @@ impl<'a> Run<'a> {
 
     fn store(&mut self, address: u64, size: Size, value: u64) -> Result<(), Fault> {
         if self.is_in_context(address) {
-            return Err(Fault::new("writes to the context, which programs of this type can't change"));
+            let offset = usize::try_from(address.wrapping_sub(self.context_address)).unwrap_or(usize::MAX);
+            return self.context.store(offset, size.bytes(), value);
         }
         self.world.memory.write(address, size.bytes(), value)
     }

@@ -10,6 +10,7 @@ use super::map_handle::SimulatedMap;
 use super::memory::{Fault, Kind, Memory, Region};
 use super::object::{self, Changes, Program, ProgramKind};
 use super::packet::{self, Packet};
+use super::socket_buffer::{SK_BUFF, SocketBuffer, SocketBufferProgram};
 use super::violation::SimulatorError;
 use crate::map::cpus;
 
@@ -168,34 +169,60 @@ impl Machine {
 
     /// Runs an XDP program on a packet.
     pub fn run_xdp(&self, program: &str, packet: &[u8]) -> Result<Outcome, SimulatorError> {
-        let (number, program) = self.program(program)?;
-        if program.kind != ProgramKind::Xdp {
-            return Err(SimulatorError::unable(format!("run `{}` on a packet: it is no XDP program", program.name)));
+        let (_, found) = self.program(program)?;
+        if found.kind != ProgramKind::Xdp {
+            return Err(SimulatorError::unable(format!("run `{program}` on a packet: it is no XDP program")));
         }
-        if !packet::LENGTHS.contains(&packet.len()) {
+        self.run_on_packet(program, packet)
+    }
+
+    /// Runs a program on a packet, of whatever type it is if such programs get packets: with its Ethernet header for `:xdp` and `:tc`, from the IP
+    /// header on for `:cgroup-skb`, and as the socket has it for `:socket-filter`.
+    pub fn run_on_packet(&self, program: &str, packet: &[u8]) -> Result<Outcome, SimulatorError> {
+        let (number, program) = self.program(program)?;
+        let (lengths, what) = match program.kind {
+            ProgramKind::Xdp | ProgramKind::SocketBuffer(SocketBufferProgram::TrafficControl) => {
+                (packet::LENGTHS, "bytes, an Ethernet header,")
+            }
+            ProgramKind::SocketBuffer(_) => (packet::BARE_LENGTHS, "byte"),
+            ProgramKind::Other => {
+                let reason = format!("run `{}` on a packet: programs of its type get none", program.name);
+                return Err(SimulatorError::unable(reason));
+            }
+        };
+        if !lengths.contains(&packet.len()) {
             return Err(SimulatorError::unable(format!(
-                "run `{}` on a packet of {} bytes: like the kernel, it takes packets of {} bytes, an Ethernet header, up to {}",
+                "run `{}` on a packet of {} bytes: like the kernel, it takes packets of {} {what} up to {}",
                 program.name,
                 packet.len(),
-                packet::LENGTHS.start(),
-                packet::LENGTHS.end(),
+                lengths.start(),
+                lengths.end(),
             )));
         }
         let mut world = self.world();
-        let context = world.memory.add(Region::new(Kind::Context, vec![0; XDP_MD]));
-        let packet = Packet::new(&mut world.memory, packet);
-        let address = Memory::address(context, 0);
-        let mut run = Run::new(&mut world, &self.0.programs, number, Context::Xdp(packet), address);
+        let (size, context) = match program.kind {
+            ProgramKind::SocketBuffer(kind) => {
+                let writable = kind == SocketBufferProgram::TrafficControl;
+                let in_memory = Packet::new(&mut world.memory, packet, writable);
+                (SK_BUFF, Context::SocketBuffer(SocketBuffer::new(in_memory, kind, packet)))
+            }
+            ProgramKind::Xdp | ProgramKind::Other => {
+                (XDP_MD, Context::Xdp(Packet::new(&mut world.memory, packet, true)))
+            }
+        };
+        let region = world.memory.add(Region::new(Kind::Context, vec![0; size]));
+        let address = Memory::address(region, 0);
+        let mut run = Run::new(&mut world, &self.0.programs, number, context, address);
         let result = run.start(&[address]);
         let (program, at, instructions, redirect) = (run.program, run.at, run.steps, run.redirect.take());
         let (mut metadata, mut bytes) = (Vec::new(), Vec::new());
-        if let Context::Xdp(packet) = run.end() {
+        if let Some(packet) = run.end().packet() {
             (metadata, bytes) = packet.bytes(&world.memory);
             packet.remove(&mut world.memory);
         }
-        world.memory.remove(context, OVER);
+        world.memory.remove(region, OVER);
         world.memory.forget_gone();
-        // What the kernel takes of an XDP program's result is its lower half.
+        // What the kernel takes of the result is its lower half.
         let return_value =
             result.map_err(|fault| violation(&self.0.programs[program], at, fault))? & u64::from(u32::MAX);
         Ok(Outcome { return_value, packet: bytes, metadata, redirect, instructions })

@@ -21,6 +21,7 @@ mod map_handle;
 mod memory;
 mod object;
 mod packet;
+mod socket_buffer;
 mod unit;
 mod violation;
 

@@ -8,6 +8,7 @@ use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 use super::instruction::{Instruction, decode};
 use super::lines::{Lines, Texts};
 use super::map::Definition;
+use super::socket_buffer::SocketBufferProgram;
 use super::violation::SimulatorError;
 use crate::object::check_bytes;
 use crate::sys::kind;
@@ -40,6 +41,8 @@ pub(super) struct Program {
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum ProgramKind {
     Xdp,
+    /// One that gets a packet in a socket buffer.
+    SocketBuffer(SocketBufferProgram),
     /// A type that the simulator can't call yet.
     Other,
 }
@@ -98,6 +101,9 @@ pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, Simu
         })?;
         let kind = match program.section {
             ProgramSection::Xdp { .. } => ProgramKind::Xdp,
+            ProgramSection::SocketFilter => ProgramKind::SocketBuffer(SocketBufferProgram::SocketFilter),
+            ProgramSection::SchedClassifier => ProgramKind::SocketBuffer(SocketBufferProgram::TrafficControl),
+            ProgramSection::CgroupSkb { .. } => ProgramKind::SocketBuffer(SocketBufferProgram::CgroupSkb),
             _ => ProgramKind::Other,
         };
         programs.push(Program { name: name.clone(), kind, instructions, lines });

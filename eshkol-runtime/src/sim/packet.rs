@@ -25,16 +25,18 @@ const ETHERNET_HEADER: usize = 14;
 /// The length of metadata fits into so much (`meta_len` of `struct skb_shared_info`).
 const MOST_METADATA: usize = 255;
 
-/// How long packets can be.
+/// How long packets with an Ethernet header can be.
 pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = ETHERNET_HEADER..=ROOM - HEADROOM;
+/// How long packets without one can be.
+pub(super) const BARE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=ROOM - HEADROOM;
 
 impl Packet {
-    /// Puts a packet, whose length is one of [`LENGTHS`], into memory.
-    pub(super) fn new(memory: &mut Memory, packet: &[u8]) -> Self {
+    /// Puts a packet, whose length is one of [`LENGTHS`] or [`BARE_LENGTHS`], into memory, where the program may write it or not.
+    pub(super) fn new(memory: &mut Memory, packet: &[u8], writable: bool) -> Self {
         let (data, end) = (HEADROOM, HEADROOM + packet.len());
         let mut bytes = vec![0; ROOM.max(end)];
         bytes[data..end].copy_from_slice(packet);
-        let mut region = Region::new(Kind::Packet, bytes);
+        let mut region = Region::new(Kind::Packet { writable }, bytes);
         region.visible = data..end;
         Self { region: memory.add(region), meta: data, data, end }
     }
@@ -103,7 +105,7 @@ impl Packet {
     }
 
     /// Gives the packet new addresses.
-    fn renew(&mut self, memory: &mut Memory, why: &'static str) {
+    pub(super) fn renew(&mut self, memory: &mut Memory, why: &'static str) {
         if let Some(mut region) = memory.remove(self.region, why) {
             region.visible = self.meta..self.end;
             self.region = memory.add(region);

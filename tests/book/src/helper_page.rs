@@ -39,7 +39,9 @@ pub(crate) fn text() -> String {
          | `(current-pid)` | the process id, as user space counts |\n\
          | `(current-tid)` | the thread id |\n\
          | `(current-uid)` | the user id |\n\
-         | `(current-gid)` | the group id |\n",
+         | `(current-gid)` | the group id |\n\
+         | `(tcp-flags->state tcp)` | the state that a segment brings its sender to: `:tcp-syn-sent`, `:tcp-syn-recv`, \
+         `:tcp-established`, `:tcp-fin-wait1` or `:tcp-close` |\n",
     );
     text
 }
@@ -63,7 +65,7 @@ fn name(argument: ArgumentKind) -> String {
         ArgumentKind::Map(_) => "map".to_owned(),
         ArgumentKind::MapKey => "key".to_owned(),
         ArgumentKind::MapValue => "value".to_owned(),
-        ArgumentKind::Int(int) => int.to_string(),
+        ArgumentKind::Int(int) | ArgumentKind::NetworkInt(int) => int.to_string(),
         ArgumentKind::Memory => "memory".to_owned(),
         ArgumentKind::MemoryOrNull => "memory-or-0".to_owned(),
         ArgumentKind::MemoryOut => "buffer".to_owned(),

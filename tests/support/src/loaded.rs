@@ -5,30 +5,38 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use eshkol_runtime::aya::maps::{Map, MapData, RingBuf};
-use eshkol_runtime::aya::programs::Xdp;
+use eshkol_runtime::aya::programs::Program;
 use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
 use crate::runner::{Outcome, Runner};
 
-/// An XDP program in the kernel, with its maps.
+/// A program that gets packets, in the kernel, with its maps.
 #[derive(Debug)]
 pub struct Loaded {
     ebpf: Ebpf,
     program: String,
+    /// Bytes of the Ethernet header that the kernel wants before the packet, and that the program does not see.
+    hidden: usize,
 }
+
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
 
 impl Loaded {
     /// Has the kernel verify a program of an object. The error is what it says against it.
     pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
         // No program of these tests relocates against the kernel's types, which take long to read.
         let mut ebpf = EbpfLoader::new().btf(None).load(object).map_err(|error| with_causes(&error))?;
-        let xdp: &mut Xdp = ebpf
-            .program_mut(program)
-            .ok_or_else(|| format!("the object has no program `{program}`"))?
-            .try_into()
-            .map_err(|error| with_causes(&error))?;
-        xdp.load().map_err(|error| with_causes(&error))?;
-        Ok(Self { ebpf, program: program.to_owned() })
+        let loaded = ebpf.program_mut(program).ok_or_else(|| format!("the object has no program `{program}`"))?;
+        let (result, hidden) = match loaded {
+            Program::Xdp(xdp) => (xdp.load(), 0),
+            Program::SchedClassifier(classifier) => (classifier.load(), 0),
+            Program::SocketFilter(filter) => (filter.load(), ETHERNET),
+            Program::CgroupSkb(cgroup) => (cgroup.load(), ETHERNET),
+            other => return Err(format!("{:?} programs get no packet", other.prog_type())),
+        };
+        result.map_err(|error| with_causes(&error))?;
+        Ok(Self { ebpf, program: program.to_owned(), hidden })
     }
 
     fn map(&self, name: &str) -> Result<u32, String> {
@@ -56,6 +64,8 @@ impl Runner for Loaded {
     fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
         let program = self.ebpf.program(&self.program).and_then(|program| program.fd().ok());
         let program = program.ok_or("the program is gone")?.as_fd().as_raw_fd();
+        let framed = [ethernet(packet).get(..self.hidden).unwrap_or_default(), packet].concat();
+        let packet = framed.as_slice();
         let mut output = vec![0; packet.len() + 512];
         let mut attributes = TestRun {
             program: program.cast_unsigned(),
@@ -70,6 +80,7 @@ impl Runner for Loaded {
         // SAFETY: both addresses are of live buffers of the sizes given; `output` is ours alone.
         unsafe { bpf(TEST_RUN, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
         output.truncate(attributes.output_size as usize);
+        output.drain(..self.hidden.min(output.len()));
         Ok(Outcome { verdict: attributes.verdict, packet: output })
     }
 
@@ -129,6 +140,18 @@ impl Runner for Loaded {
             }
         }
     }
+}
+
+/// An Ethernet header for a packet that begins with one itself, or with an IP header.
+fn ethernet(packet: &[u8]) -> [u8; ETHERNET] {
+    let ether_type = match packet.first().map(|byte| byte >> 4) {
+        Some(4) => [0x08, 0x00],
+        Some(6) => [0x86, 0xdd],
+        _ => packet.get(12..14).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+    };
+    let mut header = [0; ETHERNET];
+    header[12..].copy_from_slice(&ether_type);
+    header
 }
 
 /// Keeps this thread on the first CPU, so that what a program finds in per-CPU maps is what it put there before.

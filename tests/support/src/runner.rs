@@ -1,6 +1,6 @@
 //! What runs a compiled program: the kernel, or the simulator.
 
-/// A loaded XDP program with its maps. Errors are what is said against what was asked for.
+/// A loaded program that gets packets, with its maps. Errors are what is said against what was asked for.
 pub trait Runner {
     /// Runs it on a packet, which came by the first queue of loopback.
     fn run(&self, packet: &[u8]) -> Result<Outcome, String>;

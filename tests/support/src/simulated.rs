@@ -4,7 +4,7 @@ use eshkol_runtime::sim::{Machine, SimulatedMap};
 
 use crate::runner::{Outcome, Runner};
 
-/// An XDP program in the simulator, with its maps.
+/// A program that gets packets, in the simulator, with its maps.
 #[derive(Debug)]
 pub struct Simulated {
     machine: Machine,
@@ -26,7 +26,7 @@ impl Simulated {
 
 impl Runner for Simulated {
     fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
-        let outcome = self.machine.run_xdp(&self.program, packet).map_err(|error| error.to_string())?;
+        let outcome = self.machine.run_on_packet(&self.program, packet).map_err(|error| error.to_string())?;
         // The kernel gives the metadata and the packet as one, too.
         let packet = [outcome.metadata, outcome.packet].concat();
         Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet })

@@ -7,6 +7,7 @@ use super::super::value::{Run, Static, Value};
 use super::Call;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::kernel::helper::{self, ArgumentKind, Helper, ResultKind};
+use crate::kernel::program_type::PacketAccess;
 use crate::source::Span;
 
 /// Checks a call of a helper.
@@ -101,6 +102,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
                 other => wrong_argument(checker, helper, &other, "a map of the right kind"),
             },
             ArgumentKind::Int(_) => number(checker, value),
+            ArgumentKind::NetworkInt(int) => number(checker, value).map(|argument| in_network_order(argument, int)),
             ArgumentKind::Size | ArgumentKind::SizeOrZero => match memory {
                 Some((size, place)) => sized(checker, value, size, place, kind == ArgumentKind::SizeOrZero),
                 None => number(checker, value),
@@ -158,6 +160,17 @@ fn number(checker: &mut Checker<'_>, value: Value) -> Option<Argument> {
     }
 }
 
+fn in_network_order(argument: Argument, int: IntType) -> Argument {
+    match argument {
+        Argument::Value(value) => {
+            let (ty, span) = (Type::Scalar(DataType::Int(int)), value.span);
+            let kind = Typed::NetworkOrder { bytes: int.bytes(), value: Box::new(value) };
+            Argument::Value(typed::Expr::new(ty, span, kind))
+        }
+        other => other,
+    }
+}
+
 /// A size that the memory before it is known to have.
 fn sized(checker: &mut Checker<'_>, value: Value, size: u32, memory: Span, or_zero: bool) -> Option<Argument> {
     let run = checker.int(value)?;
@@ -201,7 +214,9 @@ impl Checker<'_> {
         let run: Run = self.run(value)?;
         match &run.expr.ty {
             Type::Ref(RefType { target, region }) => {
-                if *region == Region::Packet && !helper.packet_memory {
+                // What was copied out of the packet is on the stack.
+                let in_packet = self.program.program_type.facts().packet != PacketAccess::Copied;
+                if *region == Region::Packet && in_packet && !helper.packet_memory {
                     let message = format!("`{}` can't take memory of the packet", helper.name);
                     self.error(catalogue::TYPE_MISMATCH, run.expr.span, message);
                     return None;

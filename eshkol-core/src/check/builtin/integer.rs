@@ -32,6 +32,8 @@ pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "arithmetic-shift", arity: (2, 2), check: shift },
     Builtin { name: "bit-count", arity: (1, 1), check: bit_count },
     Builtin { name: "byte-swap", arity: (1, 1), check: byte_swap },
+    Builtin { name: "host->network", arity: (1, 1), check: network_order },
+    Builtin { name: "network->host", arity: (1, 1), check: network_order },
     Builtin { name: "=", arity: (2, MANY), check: test },
     Builtin { name: "<", arity: (2, MANY), check: test },
     Builtin { name: ">", arity: (2, MANY), check: test },
@@ -353,21 +355,30 @@ fn bit_count(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 
 /// Reverses the bytes of the value's type.
 fn byte_swap(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
-    let span = call.span;
+    reordered(checker, call, |bytes, value| Typed::ByteSwap { bytes, value })
+}
+
+/// `(host->network n)`, `(network->host n)`: the number whose bytes the machine has in memory as the network has those of `n`, and back.
+fn network_order(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    reordered(checker, call, |bytes, value| Typed::NetworkOrder { bytes, value })
+}
+
+fn reordered(checker: &mut Checker<'_>, call: Call<'_>, kind: impl FnOnce(u32, Box<typed::Expr>) -> Typed) -> Value {
+    let (span, name) = (call.span, call.name.to_owned());
     let [value] = call.arguments();
     let Some(run) = checker.int(value) else { return Value::Error(span) };
     let Some(int) = run.int_type() else { return Value::Error(span) };
     if run.literal {
         return checker.report(
             Diagnostic::error(catalogue::TYPE_MISMATCH, span, "how many bytes this number has is not known")
-                .with_help("say its type: `(byte-swap (the u16 …))`"),
+                .with_help(format!("say its type: `({name} (the u16 …))`")),
         );
     }
     if int.bits == 8 {
         return Value::Run(run);
     }
     let unsigned = IntType { signed: false, ..int };
-    let kind = Typed::ByteSwap { bytes: int.bytes(), value: Box::new(run.expr) };
+    let kind = kind(int.bytes(), Box::new(run.expr));
     let swapped = opaque(checker.integer(unsigned, Range::of(unsigned), span, kind));
     if int.signed { checker.cast(swapped, &DataType::Int(int), span) } else { swapped }
 }

@@ -10,8 +10,9 @@ use super::super::value::{self, Run, Static, Value};
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::DefId;
+use crate::kernel::ProgramType;
 use crate::kernel::packet_header::{self, Header, HeaderField, HeaderLength};
-use crate::kernel::program_type::PacketAccess;
+use crate::kernel::program_type::{ContextFieldKind, PacketAccess};
 use crate::source::Span;
 
 /// No packet is longer than this (`MAX_PACKET_OFF` in `kernel/bpf/verifier.c`).
@@ -120,13 +121,14 @@ pub(super) fn header_procedure(checker: &mut Checker<'_>, call: Call<'_>) -> Val
 /// Warns of a header that is not the one that the packet begins with.
 fn begins_packet(checker: &mut Checker<'_>, header: &Header, at: &Value, span: Span) {
     let program = checker.program.program_type;
-    let Some(first) = program.facts().first_header else { return };
+    let firsts = program.facts().first_headers;
+    let Some(first) = firsts.first() else { return };
     let at_start = match at {
         Value::Run(run) => matches!(run.expr.ty, Type::Context(_)),
         Value::Static(Static::PacketStart(..), _) => true,
         _ => false,
     };
-    if header.name == first || !at_start || !checker.flow.reachable || checker.has_moved() {
+    if firsts.contains(&header.name) || !at_start || !checker.flow.reachable || checker.has_moved() {
         return;
     }
     let (name, keyword) = (header.name, program.keyword());
@@ -135,7 +137,9 @@ fn begins_packet(checker: &mut Checker<'_>, header: &Header, at: &Value, span: S
         article(name)
     );
     let diagnostic = Diagnostic::warning(catalogue::PACKET_BEGINS_WITH_ETHERNET, span, message);
-    let diagnostic = if packet_header::follows_ethernet(header) {
+    let diagnostic = if *first != "eth" && matches!(header.name, "eth" | "vlan" | "arp") {
+        diagnostic.with_help(format!("what carries the packet is not part of it here: begin with `(parse-{first}-header ctx)`; `(ctx-protocol ctx)` says what it is"))
+    } else if packet_header::follows_ethernet(header) {
         diagnostic.with_help(format!(
             "parse that first: `(let ((eth (parse-eth-header ctx))) (and eth (parse-{name}-header (eth-payload eth))))`"
         ))
@@ -198,7 +202,7 @@ fn cursor(from: Run, bytes: typed::Expr, maximum: u32, span: Span) -> Value {
     Value::Run(Run { epoch, ..Run::new(typed::Expr::new(Type::Cursor, span, kind)) })
 }
 
-/// The length of the packet.
+/// How much of the packet lies in one piece, where it can be read in place.
 pub(super) fn length(checker: &mut Checker<'_>, context: typed::Expr, span: Span) -> Value {
     let kind = Typed::PacketLength(Box::new(context));
     match checker.integer(IntType::U64, Range::new(0, LONGEST_PACKET), span, kind) {
@@ -210,10 +214,22 @@ pub(super) fn length(checker: &mut Checker<'_>, context: typed::Expr, span: Span
 fn packet_length(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let span = call.span;
     let [context] = call.arguments();
-    match checker.context_argument(context) {
-        Some(context) => length(checker, context, span),
-        None => Value::Error(span),
+    let Some(context) = checker.context_argument(context) else { return Value::Error(span) };
+    let program = checker.program.program_type;
+    if program.facts().packet == PacketAccess::None {
+        return no_packet(checker, program, span);
     }
+    // The context knows the length of a packet whose pieces lie apart.
+    let whole = program.context().fields.iter().find(|field| field.kind == ContextFieldKind::PacketLength);
+    let Some(field) = whole else { return length(checker, context, span) };
+    let kind = Typed::ContextLoad { context: Box::new(context), offset: field.offset, bytes: field.bytes };
+    let length = typed::Expr::new(Type::Scalar(DataType::Int(IntType::U32)), span, kind);
+    checker.integer(IntType::U64, Range::of(IntType::U32), span, Typed::Cast(Box::new(length)))
+}
+
+fn no_packet(checker: &mut Checker<'_>, program: ProgramType, span: Span) -> Value {
+    let message = format!("`:{}` programs have no packet", program.keyword());
+    checker.error(catalogue::TYPE_MISMATCH, span, message)
 }
 
 /// `(advance cursor n)`: the place `n` bytes further on.
@@ -316,8 +332,7 @@ impl Checker<'_> {
     pub(in super::super) fn parse(&mut self, header: &str, size: u32, at: Value, span: Span) -> Value {
         let program = self.program.program_type;
         if program.facts().packet == PacketAccess::None {
-            let message = format!("`:{}` programs have no packet", program.keyword());
-            return self.error(catalogue::TYPE_MISMATCH, span, message);
+            return no_packet(self, program, span);
         }
         let Some((cursor, epoch)) = self.cursor_argument(at) else { return Value::Error(span) };
         if !self.check_epoch(Some(epoch), cursor.span) {

@@ -415,7 +415,7 @@ fn missing_clauses(name: &Ident, kind: MapKind, missing: &[&str]) -> Diagnostic 
 }
 
 /// The message for something newer than the oldest kernel.
-pub(super) fn newer(span: Span, what: &str, since: KernelVersion, min_kernel: KernelVersion) -> Diagnostic {
+pub(in super::super) fn newer(span: Span, what: &str, since: KernelVersion, min_kernel: KernelVersion) -> Diagnostic {
     Diagnostic::error(NEEDS_NEWER_KERNEL, span, format!("{what} came with Linux {since}"))
         .with_label(format!("but this must load on {min_kernel}"))
         .with_help(format!("write `(min-kernel \"{since}\")`"))

@@ -4,6 +4,7 @@
 //! something is wrong, a diagnostic says so, and the declaration is left out or stands with a harmless value, so that the
 //! checker can go on.
 
+mod attach_point;
 mod clause;
 mod declarer;
 mod global;
@@ -28,10 +29,12 @@ use super::{constant, type_syntax};
 use crate::arena::{Arena, ids};
 use crate::diagnostic::Diagnostics;
 use crate::expand::form::{DefId, DefinitionKind, Expr, Ident, ProgramId, Unit};
+use crate::kernel::program_type::AttachType;
 use crate::kernel::{KernelVersion, ProgramType};
 use crate::source::Span;
 use crate::syntax::{Datum, Name};
 use declarer::Declarer;
+pub(super) use map::newer;
 use scope::Reader;
 
 ids! {
@@ -134,6 +137,13 @@ pub struct DeclaredProgram {
     pub frags: bool,
     /// `(entry NAME)`: a procedure that the program holds, and the name as it stands in the clause.
     pub entry: Option<(DefId, Ident)>,
+}
+
+impl DeclaredProgram {
+    /// The hook that it is made for, where its type has several and its attach points name one.
+    pub fn attach_type(&self) -> Option<&'static AttachType> {
+        self.program_type.hook(self.attach_points.iter().map(|(point, _)| &**point))
+    }
 }
 
 /// A header of `define-header`.

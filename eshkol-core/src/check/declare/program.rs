@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::DeclaredProgram;
+use super::attach_point;
 use super::clause::{Clauses, Rule};
 use super::map::newer;
 use super::scope;
@@ -270,7 +271,7 @@ fn declare_program(
     let program = unit.programs.get(id)?;
     let name = &program.name;
     let entry = clauses.get("entry").and_then(|clause| entry(unit, id, clauses, clause, diagnostics));
-    let attach_points = attach_points(clauses, diagnostics);
+    let attach_points = attach_point::read(clauses, diagnostics);
     let sleepable = clauses.flag("sleepable", diagnostics);
     let frags = clauses.flag("frags", diagnostics);
     let Some(program_type) = own.program_type else {
@@ -284,6 +285,7 @@ fn declare_program(
     };
     let min_kernel = own.min_kernel.unwrap_or(KernelVersion::DEFAULT);
     let facts = program_type.facts();
+    attach_point::check(name, program_type, min_kernel, &attach_points, diagnostics);
     if let Some(clause) = sleepable.filter(|_| !facts.sleepable) {
         let message = format!("programs of the type `:{}` can't sleep", facts.keyword);
         diagnostics.push(Diagnostic::error(PROGRAM_FEATURE, clause.span, message).with_help("leave `(sleepable)` out"));
@@ -317,19 +319,6 @@ fn declare_program(
         frags: frags.is_some() && facts.frags.is_some(),
         entry,
     })
-}
-
-fn attach_points(clauses: &Clauses<'_>, diagnostics: &mut Diagnostics) -> Vec<(Arc<str>, Span)> {
-    let mut points = Vec::new();
-    for clause in clauses.all("attach-point") {
-        if clause.arguments.is_empty() {
-            diagnostics.push(clauses.malformed(clause, "`attach-point` is empty", clause.span));
-        }
-        for argument in &clause.arguments {
-            points.extend(clauses.as_string(clause, argument, diagnostics));
-        }
-    }
-    points
 }
 
 /// The procedure that `(entry NAME)` names.

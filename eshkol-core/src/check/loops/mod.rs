@@ -16,7 +16,7 @@ use forget::{Carried, forget_outer, forgotten_range};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
 pub(super) use leaving::LeavingTest;
 
-use super::checker::{Checker, Position};
+use super::checker::{Checker, Position, local_of};
 use super::flow::Flow;
 use super::implied::Implied;
 use super::range::Range;
@@ -26,6 +26,7 @@ use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::Lambda;
 use crate::kernel::KernelVersion;
+use crate::kernel::program_type::PacketAccess;
 use crate::source::Span;
 
 /// The most rounds the kernel's verifier can be asked to follow: it gives up at a million instructions or 8,192 open branches
@@ -336,8 +337,13 @@ impl Checker<'_> {
                 self.anything_of(*local, span)
             }));
         }
-        if let Some(run) = runs.iter().find(|run| lives_one_round(&run.expr, inside)) {
-            return self.overwritten(run.expr.span);
+        let is_variable = |local: LocalId| locals.contains(&local) || self.function.locals.at(local).mutated;
+        let kept = runs.iter().zip(&locals).find(|(run, local)| {
+            local_of(&run.expr) != Some(**local) && self.lives_one_round(&run.expr, inside, &is_variable)
+        });
+        if let Some((run, _)) = kept {
+            let (ty, span) = (run.expr.ty.clone(), run.expr.span);
+            return self.overwritten(&ty, span);
         }
         let steps = runs.iter().zip(&locals).map(|(run, local)| self.step(run, *local)).collect();
         let flow = self.flow.clone();
@@ -368,26 +374,55 @@ impl Checker<'_> {
         Run::new(typed::Expr::new(ty, span, Typed::Unit)).in_range(range)
     }
 
-    /// Reports a struct that the next round would overwrite.
-    fn overwritten(&mut self, span: Span) -> Value {
-        self.report(
-            Diagnostic::error(
-                catalogue::STRUCT_OUTLIVES_ROUND,
-                span,
-                "this struct is made in a loop, and the next round makes it anew in the same memory",
+    /// Reports a struct, or a copy of a header, that the next round would overwrite.
+    fn overwritten(&mut self, ty: &Type, span: Span) -> Value {
+        let (message, help) = if self.is_copied_header(ty) {
+            (
+                "this header is copied out of the packet in a loop, and the next round copies the next one to the same memory",
+                "keep the number that is wanted of it, or the place after it: `(eth-payload h)`",
             )
-            .with_help("make it before the loop, and set its fields inside"),
-        )
+        } else {
+            (
+                "this struct is made in a loop, and the next round makes it anew in the same memory",
+                "make it before the loop, and set its fields inside",
+            )
+        };
+        self.report(Diagnostic::error(catalogue::STRUCT_OUTLIVES_ROUND, span, message).with_help(help))
+    }
+
+    /// Whether a value refers to a header that the program has no pointer to in the packet.
+    fn is_copied_header(&self, ty: &Type) -> bool {
+        let (Type::Ref(reference) | Type::Optional(reference)) = ty else { return false };
+        reference.region == Region::Packet && self.program.program_type.facts().packet == PacketAccess::Copied
+    }
+
+    /// Whether a value refers to stack memory that is made in every round, where locals are bound from `inside` on. A struct that is made right
+    /// where it replaces the one before is fine: its parts are computed before its memory is written. What another variable holds may have been
+    /// made in the round before.
+    fn lives_one_round(&self, expr: &typed::Expr, inside: usize, is_variable: &dyn Fn(LocalId) -> bool) -> bool {
+        let (Type::Ref(reference) | Type::Optional(reference)) = &expr.ty else { return false };
+        if !matches!(reference.region, Region::Stack | Region::Any) && !self.is_copied_header(&expr.ty) {
+            return false;
+        }
+        let lives = |expr: &typed::Expr| self.lives_one_round(expr, inside, is_variable);
+        match &expr.kind {
+            Typed::Local(local) => local.index() >= inside || is_variable(*local),
+            Typed::Present(value) | Typed::Some(value) => lives(value),
+            Typed::Let { body, .. } => lives(body),
+            Typed::Seq(items) => items.last().is_some_and(lives),
+            Typed::Allocate { .. } | Typed::Parse { .. } | Typed::Absent => false,
+            _ => true,
+        }
     }
 
     /// Whether a local that lives longer than a round would keep a struct that the next round overwrites; reports it.
     pub(super) fn keeps_struct_of_round(&mut self, local: LocalId, value: &typed::Expr) -> bool {
-        let kept = self
-            .loops
-            .last()
-            .is_some_and(|active| local.index() < active.inside && lives_one_round(value, active.inside));
+        let is_variable = |other: LocalId| other != local && self.function.locals.at(other).mutated;
+        let kept = self.loops.last().is_some_and(|active| {
+            local.index() < active.inside && self.lives_one_round(value, active.inside, &is_variable)
+        });
         if kept {
-            self.overwritten(value.span);
+            self.overwritten(&value.ty, value.span);
         }
         kept
     }
@@ -413,22 +448,5 @@ fn join_types(ty: &Type, run: &Run) -> Option<Type> {
         (Type::Ref(a), Type::Optional(b)) if a.target == b.target => Some(Type::Optional(b.clone())),
         (Type::Optional(_), Type::Ref(_)) => None,
         _ => None,
-    }
-}
-
-/// Whether a value refers to stack memory that is made in every round, where locals are bound from `inside` on. A struct that is made right where
-/// it replaces the one before is fine: its parts are computed before its memory is written.
-fn lives_one_round(expr: &typed::Expr, inside: usize) -> bool {
-    let (Type::Ref(reference) | Type::Optional(reference)) = &expr.ty else { return false };
-    if !matches!(reference.region, Region::Stack | Region::Any) {
-        return false;
-    }
-    match &expr.kind {
-        Typed::Local(local) => local.index() >= inside,
-        Typed::Present(value) | Typed::Some(value) => lives_one_round(value, inside),
-        Typed::Let { body, .. } => lives_one_round(body, inside),
-        Typed::Seq(items) => items.last().is_some_and(|last| lives_one_round(last, inside)),
-        Typed::Allocate { .. } | Typed::Absent => false,
-        _ => true,
     }
 }

@@ -62,6 +62,7 @@ impl Body<'_> {
             ExprKind::Continue { id, arguments } => self.form(&id.to_string(), arguments),
             ExprKind::Arithmetic { op, lhs, rhs } => self.form(arithmetic(*op), [&**lhs, rhs]),
             ExprKind::Cast(value) => list![Tree::atom("the"), self.printer.ty(&expr.ty), self.tree(value)],
+            ExprKind::NetworkOrder { bytes, value } => self.form(&format!("network-order.{bytes}"), [&**value]),
             ExprKind::ByteSwap { bytes, value } => self.form(&format!("byte-swap.{bytes}"), [&**value]),
             ExprKind::BitCount(value) => self.form("bit-count", [&**value]),
             ExprKind::Hidden(value) => self.form("hidden", [&**value]),

@@ -135,3 +135,19 @@ pub(super) const TCP_FLAGS: &[(&str, u64)] = &[
     ("tcp-flag-ece", 0x40),
     ("tcp-flag-cwr", 0x80),
 ];
+
+/// `TCP_…` of `include/net/tcp_states.h`, the same as `BPF_TCP_…` of `include/uapi/linux/bpf.h`.
+pub(super) const TCP_STATES: &[(&str, u64)] = &[
+    ("tcp-established", 1),
+    ("tcp-syn-sent", 2),
+    ("tcp-syn-recv", 3),
+    ("tcp-fin-wait1", 4),
+    ("tcp-fin-wait2", 5),
+    ("tcp-time-wait", 6),
+    ("tcp-close", 7),
+    ("tcp-close-wait", 8),
+    ("tcp-last-ack", 9),
+    ("tcp-listen", 10),
+    ("tcp-closing", 11),
+    ("tcp-new-syn-recv", 12),
+];

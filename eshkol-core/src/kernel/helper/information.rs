@@ -2,7 +2,7 @@
 //! (`bpf_base_func_proto`), `kernel/trace/bpf_trace.c` (`bpf_tracing_func_proto`), `net/core/filter.c`.
 
 use super::ArgumentKind::{Int, Memory, MemoryOrNull, MemoryOut, Size, SizeOrZero};
-use super::Programs::{Any, One, Tracing};
+use super::Programs::{Any, One, SocketFilter, Tracing, TrafficControl};
 use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::{KernelVersion, ProgramType};
@@ -13,6 +13,10 @@ const U64: ResultKind = ResultKind::Int(IntType::U64);
 const fn version(major: u16, minor: u16) -> KernelVersion {
     KernelVersion::new(major, minor)
 }
+
+/// Those of cgroups that deal with addresses run in the process that calls. What they have since when is what the oldest kernel asked has.
+const SOCK_ADDR: Programs = One(ProgramType::CgroupSockAddr);
+const SOCK_ADDR_5_10: (Programs, KernelVersion) = (SOCK_ADDR, version(5, 10));
 
 /// When programs of other types than those for tracing got a helper: commit c501bf55c88b.
 const ANY_6_4: (Programs, KernelVersion) = (Any, version(6, 4));
@@ -54,7 +58,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-get-current-pid-tgid",
         version(4, 2),
         U64,
-        &[(Tracing, version(4, 2)), ANY_6_10],
+        &[(Tracing, version(4, 2)), SOCK_ADDR_5_10, ANY_6_10],
         "process id in the upper, thread id in the lower 32 bits",
     ),
     Helper::row(
@@ -62,7 +66,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-get-current-uid-gid",
         version(4, 2),
         U64,
-        &[(Tracing, version(4, 2)), ANY_6_16],
+        &[(Tracing, version(4, 2)), (SOCK_ADDR, version(4, 17)), ANY_6_16],
         "group id in the upper, user id in the lower 32 bits",
     ),
     Helper {
@@ -72,7 +76,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-current-comm",
             version(4, 2),
             ResultKind::Errno,
-            &[(Tracing, version(4, 2)), ANY_6_16],
+            &[(Tracing, version(4, 2)), SOCK_ADDR_5_10, ANY_6_16],
             "fills a buffer with the current task's name",
         )
     },
@@ -100,7 +104,7 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-get-current-cgroup-id",
         version(4, 18),
         U64,
-        &[(Tracing, version(4, 18)), ANY_6_4],
+        &[(Tracing, version(4, 18)), SOCK_ADDR_5_10, ANY_6_4],
         "the current task's cgroup",
     ),
     Helper {
@@ -144,7 +148,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-get-current-ancestor-cgroup-id",
             version(5, 7),
             U64,
-            &[(Tracing, version(6, 1)), ANY_6_4],
+            &[(Tracing, version(6, 1)), SOCK_ADDR_5_10, ANY_6_4],
             "the current task's cgroup, so many levels below the root",
         )
     },
@@ -161,7 +165,12 @@ pub(super) static HELPERS: &[Helper] = &[
         "bpf-ktime-get-coarse-ns",
         version(5, 11),
         U64,
-        &[(One(ProgramType::Xdp), version(5, 11))],
+        &[
+            (One(ProgramType::Xdp), version(5, 11)),
+            (SocketFilter, version(5, 11)),
+            (TrafficControl, version(5, 11)),
+            (SOCK_ADDR, version(5, 11)),
+        ],
         "nanoseconds since boot as of the last tick: less exact, cheaper",
     ),
     Helper {

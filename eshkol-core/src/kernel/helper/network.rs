@@ -1,9 +1,9 @@
-//! Helpers on packets, routes and checksums. Source: `net/core/filter.c` (`xdp_func_proto`).
+//! Helpers on packets, routes and checksums. Source: `net/core/filter.c` (`xdp_func_proto`, `tc_cls_act_func_proto`).
 
 use super::ArgumentKind::{
     Context, FixedMemory, Int, IntInOut, Map, Memory, MemoryInOut, MemoryOrNull, MemoryOut, Size, SizeOrZero,
 };
-use super::Programs::One;
+use super::Programs::{One, TrafficControl};
 use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::{KernelVersion, MapKind, ProgramType};
@@ -14,7 +14,8 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
     KernelVersion::new(major, minor)
 }
 
-const XDP_6_0: &[(Programs, KernelVersion)] = &[(One(ProgramType::Xdp), version(6, 0))];
+const SYN_COOKIES: &[(Programs, KernelVersion)] =
+    &[(One(ProgramType::Xdp), version(6, 0)), (TrafficControl, version(6, 0))];
 const XDP_5_18: &[(Programs, KernelVersion)] = &[(One(ProgramType::Xdp), version(5, 18))];
 
 /// One of the helpers that move an end of the packet.
@@ -43,7 +44,7 @@ const fn syncookie(
         licence: Licence::Gpl,
         arguments,
         packet_memory: true,
-        ..Helper::row(id, name, version(6, 0), I64, XDP_6_0, note)
+        ..Helper::row(id, name, version(6, 0), I64, SYN_COOKIES, note)
     }
 }
 
@@ -55,8 +56,8 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-redirect",
             version(4, 4),
             ResultKind::Verdict,
-            &[(One(ProgramType::Xdp), version(4, 14))],
-            "sends the packet out of the interface of this index",
+            &[(One(ProgramType::Xdp), version(4, 14)), (TrafficControl, version(4, 4))],
+            "sends the packet out of the interface of this index; at traffic control, with the flag 1 into it",
         )
     },
     Helper {
@@ -67,7 +68,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-csum-diff",
             version(4, 6),
             I64,
-            &[(One(ProgramType::Xdp), version(4, 16))],
+            &[(One(ProgramType::Xdp), version(4, 16)), (TrafficControl, version(4, 6))],
             "the change of a checksum where the first memory is replaced by the second; sizes are multiples of 4",
         )
     },
@@ -115,7 +116,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-fib-lookup",
             version(4, 18),
             I64,
-            &[(One(ProgramType::Xdp), version(4, 18))],
+            &[(One(ProgramType::Xdp), version(4, 18)), (TrafficControl, version(4, 18))],
             "looks up the route of a packet: 0, a positive reason why it can't be forwarded, or a negative errno",
         )
     },
@@ -127,7 +128,7 @@ pub(super) static HELPERS: &[Helper] = &[
             "bpf-check-mtu",
             version(5, 12),
             I64,
-            &[(One(ProgramType::Xdp), version(5, 12))],
+            &[(One(ProgramType::Xdp), version(5, 12)), (TrafficControl, version(5, 12))],
             "whether the packet fits an interface: 0, a positive reason why not, or a negative errno",
         )
     },

@@ -96,9 +96,15 @@ fn availability_is_what_kernels_answer() {
         let text = std::fs::read_to_string(&path).unwrap();
         probes += 1;
         for program in ProgramType::ALL {
-            // The kernel knows one type of both probes.
-            let keyword = if *program == ProgramType::Kretprobe { "kprobe" } else { program.keyword() };
-            let probe = keyword.replace('-', "_");
+            let probe = match program {
+                ProgramType::Tc | ProgramType::Tcx => "sched_cls".to_owned(),
+                // The kernel knows one type of both probes.
+                ProgramType::Kretprobe => "kprobe".to_owned(),
+                other => other.keyword().replace('-', "_"),
+            };
+            if version < program.since() {
+                continue;
+            }
             let (_, list) = text.split_once(&format!("\"{probe}_available_helpers\":[")).unwrap();
             let list = list.split_once(']').unwrap().0;
             let available: BTreeSet<&str> = list.split(',').map(|name| name.trim().trim_matches('"')).collect();

@@ -2,7 +2,7 @@
 //! makes nothing of. Sources: `kernel/trace/bpf_trace.c` (`tp_prog_is_valid_access`, `raw_tp_prog_is_valid_access`,
 //! `kprobe_prog_is_valid_access`), and `SEC_DEF` in libbpf for the sections.
 
-use super::{ContextStruct, PacketAccess, ProgramTypeFacts};
+use super::{ContextStruct, PacketAccess, ProgramTypeFacts, Results};
 use crate::kernel::KernelVersion;
 
 /// What they have in common.
@@ -19,12 +19,13 @@ const fn tracing(
         number,
         since,
         section,
+        attach_types: &[],
         frags: None,
         sleepable: false,
         context: ContextStruct { name: context, fields: &[], note },
-        results: None,
+        results: Results::Ignored,
         packet: PacketAccess::None,
-        first_header: None,
+        first_headers: &[],
     }
 }
 

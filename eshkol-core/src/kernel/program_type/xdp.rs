@@ -1,7 +1,7 @@
 //! `:xdp`. Sources: `struct xdp_md` and `enum xdp_action` in `include/uapi/linux/bpf.h`; `xdp_is_valid_access` in
 //! `net/core/filter.c`; frags: commit c2f2cdbeffda (5.18).
 
-use super::{ContextField, ContextFieldKind, ContextStruct, PacketAccess, ProgramTypeFacts, ResultName};
+use super::{ContextField, ContextFieldKind, ContextStruct, PacketAccess, ProgramTypeFacts, ResultName, Results};
 use crate::kernel::KernelVersion;
 
 pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
@@ -9,6 +9,7 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
     number: 6,
     since: KernelVersion::new(4, 8),
     section: "xdp",
+    attach_types: &[],
     frags: Some(("xdp.frags", KernelVersion::new(5, 18))),
     sleepable: false,
     context: ContextStruct {
@@ -26,7 +27,7 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
         ],
         note: "",
     },
-    results: Some(&[
+    results: Results::Names(&[
         ResultName { name: "xdp-aborted", value: 0 },
         ResultName { name: "xdp-drop", value: 1 },
         ResultName { name: "xdp-pass", value: 2 },
@@ -34,10 +35,10 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
         ResultName { name: "xdp-redirect", value: 4 },
     ]),
     packet: PacketAccess::Direct { writable: true },
-    first_header: Some("eth"),
+    first_headers: &["eth"],
 };
 
 /// Every field of `struct xdp_md` is a `__u32`, and a loaded program can write none of them.
 const fn field(name: &'static str, offset: u32, kind: ContextFieldKind) -> ContextField {
-    ContextField { name, offset, bytes: 4, kind, writable: false, unreadable: None }
+    ContextField::row(name, offset, 4, kind)
 }

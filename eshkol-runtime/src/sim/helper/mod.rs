@@ -7,6 +7,7 @@ mod information;
 mod map;
 mod memory;
 mod network;
+mod socket_buffer;
 mod text;
 
 use std::sync::OnceLock;
@@ -29,7 +30,7 @@ pub(super) struct Helper {
 
 /// Every table.
 static TABLES: &[&[Helper]] =
-    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, control::HELPERS];
+    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, socket_buffer::HELPERS, control::HELPERS];
 
 /// The helper of a number.
 pub(super) fn find(number: u32) -> Option<&'static Helper> {

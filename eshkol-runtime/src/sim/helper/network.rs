@@ -40,11 +40,26 @@ const ABORTED: u64 = 0;
 const REDIRECT: u64 = 4;
 
 fn redirect(run: &mut Run<'_>, [interface, flags, ..]: Arguments) -> Result<u64, Fault> {
+    if let Context::SocketBuffer(_) = run.context {
+        return Ok(redirect_at_traffic_control(run, interface, flags));
+    }
     if flags != 0 {
         return Ok(ABORTED);
     }
     run.redirect = Some(Redirect::Interface(low(interface)));
     Ok(REDIRECT)
+}
+
+/// `bpf_redirect` in `net/core/filter.c`, which takes the flag `BPF_F_INGRESS`.
+fn redirect_at_traffic_control(run: &mut Run<'_>, interface: u64, flags: u64) -> u64 {
+    const INGRESS: u64 = 1;
+    const SHOT: u64 = 2;
+    const REDIRECT: u64 = 7;
+    if flags & !INGRESS != 0 {
+        return SHOT;
+    }
+    run.redirect = Some(Redirect::Interface(low(interface)));
+    REDIRECT
 }
 
 /// `__bpf_xdp_redirect_map` in `include/linux/filter.h`.
@@ -94,7 +109,7 @@ fn sum(bytes: &[u8], start: u32) -> u32 {
 }
 
 /// Adds the upper half to the lower one until there is none.
-fn fold(mut sum: u64) -> u32 {
+pub(super) fn fold(mut sum: u64) -> u32 {
     while sum >> 32 != 0 {
         sum = (sum & u64::from(u32::MAX)) + (sum >> 32);
     }
@@ -147,12 +162,12 @@ fn slice(run: &mut Run<'_>, context: u64, offset: u64, length: u64) -> Result<Re
 }
 
 /// The packet of the context that a helper is given.
-fn packet<'a>(run: &'a mut Run<'_>, context: u64) -> Result<(&'a mut Packet, &'a mut Memory), Fault> {
+pub(super) fn packet<'a>(run: &'a mut Run<'_>, context: u64) -> Result<(&'a mut Packet, &'a mut Memory), Fault> {
     if context != run.context_address {
         return Err(Fault(format!("gives {context:#x} where the context belongs")));
     }
-    match &mut run.context {
-        Context::Xdp(packet) => Ok((packet, &mut run.world.memory)),
-        Context::Given => Err(Fault::new("has no packet")),
+    match run.context.packet() {
+        Some(packet) => Ok((packet, &mut run.world.memory)),
+        None => Err(Fault::new("has no packet")),
     }
 }

@@ -16,7 +16,7 @@ pub(in crate::sim) enum Kind {
     /// The stack of a call, so deep.
     Stack { depth: usize },
     /// A packet, with the room around it.
-    Packet,
+    Packet { writable: bool },
     /// What the program is called with.
     Context,
     /// A value of the map of this name. Programs can't write to one that is constant.
@@ -38,7 +38,7 @@ impl fmt::Display for Kind {
         match self {
             Self::Stack { depth: 0 } => f.write_str("the stack"),
             Self::Stack { .. } => f.write_str("the stack of a function it calls"),
-            Self::Packet => f.write_str("the packet"),
+            Self::Packet { .. } => f.write_str("the packet"),
             Self::Context => f.write_str("the context"),
             // A section of globals is a map with one value.
             Self::MapValue { map, .. } if map.starts_with(".rodata") => write!(f, "the constants in `{map}`"),
@@ -89,7 +89,10 @@ impl Region {
             }
             // Loads of fields don't come here.
             Kind::Context => return Err(Fault(format!("{}, of which there are only fields to load", doing()))),
-            Kind::Packet if access == Access::Atomic => {
+            Kind::Packet { writable: false } if access != Access::Read => {
+                return Err(Fault(format!("{}, which programs of this type can't change", doing())));
+            }
+            Kind::Packet { .. } if access == Access::Atomic => {
                 return Err(Fault(format!(
                     "{} in one, which the kernel allows in maps and on the stack only",
                     doing()
