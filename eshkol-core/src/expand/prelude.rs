@@ -26,6 +26,7 @@ pub(super) const FILES: &[File] = &[
             "ipv6-extension-limit",
             "ipv6-upper-layer",
             "ipv6-extension?",
+            "ipv6-extension-size",
             "ipv6-protocol",
             "ipv6-payload",
         ],
