@@ -1,12 +1,12 @@
-//! Numbers of which the kernel's verifier needs to know the range: those that are added to a pointer, given to a call or carried
-//! from one round of a loop to the next, and all they are computed from.
+//! Numbers of which the kernel's verifier needs to know the range: those that are added to a pointer, given to a call, carried
+//! from one round of a loop to the next or compared in a loop, and all they are computed from.
 //!
 //! The verifier follows ranges through registers, and learns from comparisons of the very register it follows. So of
 //! these numbers a pass may remove a mask only where the verifier itself knows that it does nothing, and may look through
 //! an operation only where nothing else uses its result, which might be what was compared.
 
 use crate::arena::Id as _;
-use crate::ir::{Cfg, Function, Op, Value, ValueDef, ValueType};
+use crate::ir::{Cfg, Function, Op, Terminator, Value, ValueDef, ValueType};
 
 /// The numbers whose range matters.
 pub(super) struct VerifierRanges {
@@ -27,10 +27,18 @@ impl VerifierRanges {
                     _ => {}
                 }
             }
-            // It follows each round, and ends when one of these numbers must have reached its bound.
+            // It follows each round, and ends when one of these numbers must have reached its bound, which it must know, too.
             for target in function.blocks.at(*block).terminator.targets() {
-                if cfg.position(target.block) <= cfg.position(*block) {
+                if let (Some(head), Some(end)) = (cfg.position(target.block), cfg.position(*block))
+                    && head <= end
+                {
                     work.extend(&function.blocks.at(target.block).params);
+                    let rounds = cfg.reverse_post_order().get(head as usize..=end as usize);
+                    for inside in rounds.into_iter().flatten() {
+                        if let Terminator::Branch { lhs, rhs, .. } = function.blocks.at(*inside).terminator {
+                            work.extend([lhs, rhs]);
+                        }
+                    }
                 }
             }
         }
