@@ -146,7 +146,8 @@ impl Sources {
     pub fn line_text(&self, span: Span) -> &str {
         let source = self.get(span.source);
         let (line, _) = source.line_and_column(span.start);
-        source.text.lines().nth(line as usize).unwrap_or("")
+        let start = source.line_starts.get(line as usize).copied().unwrap_or(0);
+        source.text.get(start as usize..).and_then(|rest| rest.lines().next()).unwrap_or("")
     }
 }
 

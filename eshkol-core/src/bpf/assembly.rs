@@ -78,7 +78,7 @@ impl AssemblyInst {
 }
 
 /// How a block ends.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum End {
     /// Returns R0.
     Exit,

@@ -5,7 +5,7 @@ use crate::ir::{FunctionId, GlobalSection, MapId};
 use crate::source::Span;
 
 /// One 64-bit instruction slot (RFC 9669, section 3). A 64-bit immediate load takes two.
-#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Instruction {
     /// Class, source bit and operation.
     pub opcode: u8,
@@ -57,7 +57,7 @@ pub struct Relocation {
 }
 
 /// What a slot refers to.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum RelocationTarget {
     /// `ld_imm64`: a map's file descriptor.
     Map(MapId),

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::ir::{Block, Cfg, Function, InstData, Op, Value, ValueData, ValueDef, ValueType};
 
-/// A value, and in which blocks it has which definition at the end. Uses in those blocks are right already.
+/// A value, and in which blocks it has which definition at the end. Uses of it in those blocks are right already. A definition may be
+/// another value that is redefined, if its block makes no definition of that one.
 pub(super) struct Redefined {
     pub(super) value: Value,
     pub(super) definitions: BTreeMap<Block, Value>,
@@ -119,8 +120,8 @@ impl Repair<'_> {
         let mut passed = Vec::new();
         let mut at = block;
         let value = loop {
-            if let Some((value, _)) = self.ends.get(&(index, at)) {
-                break *value;
+            if let Some((definition, is_made_there)) = self.ends.get(&(index, at)).copied() {
+                break if is_made_there { self.definition(index, at, definition) } else { definition };
             }
             passed.push(at);
             match self.cfg.predecessors(at) {
@@ -131,6 +132,16 @@ impl Repair<'_> {
         };
         for block in passed {
             self.ends.insert((index, block), (value, false));
+        }
+        value
+    }
+
+    /// A definition, which may be another of the values, from before the block.
+    fn definition(&mut self, index: usize, block: Block, definition: Value) -> Value {
+        let mut value = definition;
+        self.rewrite(block, &mut value);
+        if value != definition {
+            self.ends.insert((index, block), (value, true));
         }
         value
     }

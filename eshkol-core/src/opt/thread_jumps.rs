@@ -18,7 +18,7 @@
 //! that path, and for arithmetic on constants, which becomes its result: of a remainder the verifier knows nothing, even where both
 //! sides are constants, and what bounds it may be the very test that is left out. And no absent header is ever in the same register as a packet pointer, which it would have to follow twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Test, edge_outcome};
 use super::ssa_repair::{self, Redefined};
@@ -33,25 +33,46 @@ const BLOCK_COST: usize = 8;
 
 /// Leads them on. Whether there were any.
 pub(super) fn run(function: &mut Function, endianness: Endianness) -> bool {
-    let size: usize = function.blocks.values().map(|block| block.insts.len() + 1).sum();
-    let mut budget = 64 + 2 * size;
+    let mut budget = budget(function);
     let mut changed = false;
-    loop {
-        let mut applied = false;
-        for plan in find(function, endianness) {
-            let cost = plan.edges.len() * (cost(function, plan.block) + 1);
-            match budget.checked_sub(cost) {
-                Some(rest) => budget = rest,
-                None => continue,
-            }
-            applied |= apply(function, &plan, endianness);
-        }
-        if !applied {
-            return changed;
-        }
-        redundant_params::run(function);
+    while round(function, endianness, &mut budget) {
         changed = true;
     }
+    changed
+}
+
+/// How much may be copied in all.
+fn budget(function: &Function) -> usize {
+    let size: usize = function.blocks.values().map(|block| block.insts.len() + 1).sum();
+    64 + 2 * size
+}
+
+/// Leads on the jumps whose next branch is decided now. Whether there were any.
+fn round(function: &mut Function, endianness: Endianness, budget: &mut usize) -> bool {
+    let mut copied = Copied::default();
+    for plan in find(function, endianness) {
+        let cost = plan.edges.len() * (cost(function, plan.block) + 1);
+        // A block that has changed is left to the next round.
+        if let Some(rest) = budget.checked_sub(cost).filter(|_| !copied.changed.contains(&plan.block)) {
+            *budget = rest;
+            apply(function, &plan, endianness, &mut copied);
+        }
+    }
+    if copied.changed.is_empty() {
+        return false;
+    }
+    ssa_repair::run(function, copied.redefined);
+    redundant_params::run(function);
+    true
+}
+
+/// What a round has done.
+#[derive(Default)]
+struct Copied {
+    /// The blocks where edges began that got a copy.
+    changed: BTreeSet<Block>,
+    /// What the copied blocks make.
+    redefined: Vec<Redefined>,
 }
 
 /// Edges to a block that get a copy of it.
@@ -198,7 +219,7 @@ impl Search<'_> {
 }
 
 /// What an operation gives, where all that it works on is a number.
-fn evaluated(op: &Op, endianness: Endianness, number: impl Fn(Value) -> Option<u64>) -> Option<u64> {
+pub(super) fn evaluated(op: &Op, endianness: Endianness, number: impl Fn(Value) -> Option<u64>) -> Option<u64> {
     match op {
         Op::Const(number) => Some(number.cast_unsigned()),
         Op::Binary(op, width, lhs, rhs) => Some(evaluate::binary(*op, *width, number(*lhs)?, number(*rhs)?)),
@@ -211,15 +232,15 @@ fn get(known: &BTreeMap<Value, Known>, value: Value) -> Known {
     known.get(&value).copied().unwrap_or(Known::Value(value))
 }
 
-/// Whether any of the edges was still there.
-fn apply(function: &mut Function, plan: &Plan, endianness: Endianness) -> bool {
+/// Gives the edges that are still there a copy of the block.
+fn apply(function: &mut Function, plan: &Plan, endianness: Endianness, copied: &mut Copied) {
     let is_there = |edge: &&Edge| {
         let target = function.blocks.at(edge.from).terminator.targets().nth(edge.way);
         target.is_some_and(|target| target.block == plan.block)
     };
     let edges: Vec<&Edge> = plan.edges.iter().filter(is_there).collect();
     if edges.is_empty() {
-        return false;
+        return;
     }
     let data = function.blocks.at(plan.block).clone();
     let made = data.insts.iter().filter_map(|inst| function.insts.at(*inst).result);
@@ -229,6 +250,7 @@ fn apply(function: &mut Function, plan: &Plan, endianness: Endianness) -> bool {
         .map(|value| Redefined { value: *value, definitions: BTreeMap::from([(plan.block, *value)]) })
         .collect();
     for edge in edges {
+        copied.changed.insert(edge.from);
         let (place, copies) = copy(function, &data, edge, endianness);
         for redefined in &mut redefined {
             if let Some(copy) = copies.get(&redefined.value) {
@@ -236,8 +258,7 @@ fn apply(function: &mut Function, plan: &Plan, endianness: Endianness) -> bool {
             }
         }
     }
-    ssa_repair::run(function, redefined);
-    true
+    copied.redefined.extend(redefined);
 }
 
 /// Copies a block onto an edge: to the end of the block where the edge begins, or, if another edge begins there, too, to a new
@@ -419,6 +440,32 @@ mod tests {
                v9 = const 1
                return v0",
         );
+    }
+
+    #[test]
+    fn a_chain_of_tests_takes_few_rounds() {
+        // Each sets the number that the next ones test. Each round looks at the whole function.
+        const TESTS: usize = 300;
+        let mut text = "b0(v0):\n jump b1(v0)\n".to_owned();
+        for number in 1..=TESTS {
+            let (test, set, next) = (2 * number - 1, 2 * number, 2 * number + 1);
+            let (param, wanted, new) = (3 * number, 3 * number + 1, 3 * number + 2);
+            let (wanted_number, new_number) = (number % 7, number % 5);
+            text += &format!(
+                "b{test}(v{param}):\n v{wanted} = const {wanted_number}\n branch equal v{param}, v{wanted} -> b{set}, b{next}(v{param})
+                 b{set}:\n v{new} = const {new_number}\n jump b{next}(v{new})\n"
+            );
+        }
+        text += &format!("b{}(v2):\n return v2", 2 * TESTS + 1);
+        let mut function = crate::ir::parse(&text).unwrap();
+        crate::ir::check(&function).unwrap();
+        let (mut budget, mut rounds) = (budget(&function), 0);
+        while round(&mut function, Endianness::Little, &mut budget) {
+            rounds += 1;
+            assert!(rounds < 20, "{rounds} rounds, and it goes on");
+        }
+        crate::ir::check(&function).unwrap();
+        assert!(rounds > 1);
     }
 
     #[test]
