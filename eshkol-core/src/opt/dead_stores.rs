@@ -10,7 +10,7 @@
 //! byte before a read that stays.
 
 use super::alias::{Place, Root, escaped_slots, slot_of};
-use super::effects::arguments;
+use super::effects::{arguments, filled_argument};
 use crate::arena::Arena;
 use crate::ir::{Block, Cfg, Function, Op, Slot, ValueType};
 use std::collections::BTreeSet;
@@ -116,7 +116,15 @@ impl Frame {
             | Op::Atomic { size, base, offset, .. }
             | Op::CompareExchange { size, base, offset, .. } => (base, offset, size, true),
             _ => {
-                for argument in arguments(op) {
+                let filled = filled_argument(function, op);
+                if let Some((pointer, bytes)) = filled {
+                    let place = Place::new(function, pointer, 0, bytes);
+                    if let Some((start, end, true)) = self.bytes_of(function, &place) {
+                        set(live, start, end, false);
+                    }
+                }
+                for argument in arguments(op).iter().filter(|value| filled.is_none_or(|(filled, _)| filled != **value))
+                {
                     if function.value_type(*argument) == ValueType::Stack
                         && let Some(slot) = slot_of(function, *argument)
                     {
@@ -146,6 +154,40 @@ fn set(live: &mut [bool], start: usize, end: usize, to: bool) {
 mod tests {
     use super::super::testing::{differential_on, gives};
     use super::*;
+
+    #[test]
+    fn what_a_call_fills() {
+        gives(
+            run,
+            "slot s0 size 32 align 8
+             b0(v0):
+               v1: stack = slot s0
+               store.8 v1 + 0, v0
+               store.8 v1 + 8, v0
+               store.8 v1 + 16, v0
+               store.8 v1 + 24, v0
+               v2 = const 4
+               v3: stack = add v1, v2
+               v4 = const 16
+               v5 = helper 16(v3, v4)
+               v6: map = map map0
+               v7: map-value = helper 1(v6, v1)
+               return v5",
+            "slot s0 size 32 align 8
+             b0(v0):
+               v1: stack = slot s0
+               store.8 v1 + 0, v0
+               store.8 v1 + 16, v0
+               store.8 v1 + 24, v0
+               v2 = const 4
+               v3: stack = add v1, v2
+               v4 = const 16
+               v5 = helper 16(v3, v4)
+               v6: map = map map0
+               v7: map-value = helper 1(v6, v1)
+               return v5",
+        );
+    }
 
     #[test]
     fn what_is_written_again_or_never_read() {

@@ -33,6 +33,20 @@ pub(super) fn writes_argument(op: &Op, position: usize) -> bool {
     )
 }
 
+/// The memory that a call writes every byte of without reading it, and how many these are.
+pub(super) fn filled_argument(function: &Function, op: &Op) -> Option<(Value, u32)> {
+    // `bpf_get_current_comm` fills what is left with zeros, also where it fails (`kernel/bpf/helpers.c`), and takes memory without a
+    // value (`ARG_PTR_TO_UNINIT_MEM`).
+    const GET_CURRENT_COMM: u32 = 16;
+    match op {
+        Op::CallHelper { helper, arguments } if helper.0 == GET_CURRENT_COMM => {
+            let [pointer, size] = *arguments.as_slice() else { return None };
+            Some((pointer, u32::try_from(function.constant(size)?).ok()?))
+        }
+        _ => None,
+    }
+}
+
 /// Whether a call may change memory that is not on the stack and not behind one of its arguments: map values, globals.
 pub(super) fn changes_shared_memory(op: &Op) -> bool {
     let Some(helper) = known(op) else { return true };

@@ -7,6 +7,7 @@ mod bit_tests;
 mod control_flow;
 mod dead_code;
 mod dead_stores;
+mod early_stores;
 mod effects;
 mod facts;
 mod identical_blocks;
@@ -24,6 +25,7 @@ mod ssa_repair;
 mod testing;
 mod thread_jumps;
 mod typed_nulls;
+mod unroll;
 mod value_numbering;
 mod verifier_ranges;
 mod wide_stores;
@@ -61,6 +63,7 @@ const FULL: &[Pass] = &[
 
 /// What other passes would undo.
 const LAST: &[Pass] = &[
+    ("early_stores", |function, _| early_stores::run(function)),
     ("pointer_steps", |function, _| pointer_steps::run(function)),
     ("dead_code", |function, _| dead_code::run(function)),
 ];
@@ -76,6 +79,10 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
         array_maps::run(function, arrays);
     }
     until_done(passes, function, options.endianness());
+    // After all else, since what a loop needs is compared with what its rounds would need.
+    if options.optimisation == Optimisation::Full && run(&("unroll", unroll::run), function, options.endianness()) {
+        until_done(passes, function, options.endianness());
+    }
     // Last, since other passes learn more from the tests of single bits.
     if options.optimisation == Optimisation::Full
         && run(&("bit_tests", |function, _| bit_tests::run(function)), function, options.endianness())
