@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::programs::{self, Code, Isa, Program};
@@ -83,16 +83,25 @@ fn installed() -> Option<String> {
     String::from_utf8_lossy(&output.stdout).lines().next().map(|line| line.trim().to_owned())
 }
 
+/// The object of what makes packets what they were.
+pub(crate) fn restore() -> Result<Vec<u8>, String> {
+    compile(&programs::directory("clang").join("restore.c"), Isa::V3)
+}
+
 /// The object that clang makes.
 pub(crate) fn object(program: &Program, isa: Isa) -> Result<Vec<u8>, String> {
+    compile(&program.c, isa)
+}
+
+fn compile(c: &Path, isa: Isa) -> Result<Vec<u8>, String> {
     let cpu = match isa {
         Isa::V3 => "-mcpu=v3",
         Isa::V4 => "-mcpu=v4",
     };
-    let output = Command::new(CLANG).args(OPTIONS).args([cpu, "-c"]).arg(&program.c).args(["-o", "-"]).output();
+    let output = Command::new(CLANG).args(OPTIONS).args([cpu, "-c"]).arg(c).args(["-o", "-"]).output();
     let Output { status, stdout, stderr } = output.map_err(|error| format!("can't run {CLANG}: {error}"))?;
     if !status.success() {
-        return Err(format!("{}: {}", program.c.display(), String::from_utf8_lossy(&stderr)));
+        return Err(format!("{}: {}", c.display(), String::from_utf8_lossy(&stderr)));
     }
     Ok(stdout)
 }

@@ -9,7 +9,7 @@ use eshkol_test_support::Packet;
 use crate::programs::Program;
 
 /// The maps that are looked into, in whichever program they are.
-static MAPS: [MapSpec; 8] = [
+static MAPS: [MapSpec; 10] = [
     map("blocklist", 1, 4, 1, 1024),
     map("packet_counter", 2, 4, 8, 1),
     map("packets", 6, 4, 8, 1),
@@ -18,6 +18,8 @@ static MAPS: [MapSpec; 8] = [
     map("services", 1, 8, 4, 16),
     map("backends", 2, 4, 12, 4096),
     map("forwarded", 6, 4, 8, 1),
+    map("beginning", 2, 4, 72, 1),
+    map("program", 3, 4, 4, 1),
 ];
 static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
     name: "xdp-main",
@@ -47,8 +49,8 @@ const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, ma
 
 /// A program in the kernel.
 pub(crate) struct InKernel {
-    unit: Loaded,
-    program: XdpProgram,
+    pub(crate) unit: Loaded,
+    pub(crate) program: XdpProgram,
 }
 
 impl InKernel {
@@ -100,7 +102,7 @@ impl InKernel {
     }
 
     /// What becomes of a packet that comes so many times: the verdict on the last, and its bytes.
-    fn run(&self, packet: &[u8], times: u32) -> Result<(u32, Vec<u8>), String> {
+    pub(crate) fn run(&self, packet: &[u8], times: u32) -> Result<(u32, Vec<u8>), String> {
         let run = self.program.test_run_repeat(packet, times).map_err(|error| error.to_string())?;
         Ok((run.return_value, run.data))
     }
@@ -145,8 +147,8 @@ impl InKernel {
 }
 
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// What the load balancer balances, over so many places each: ports of TCP and UDP at our address.
 const SERVICES: [(u16, u8); 2] = [(8080, 6), (53, 17)];
 const PLACES: u32 = 256;
@@ -243,65 +245,4 @@ pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> 
     }
     let (ours, theirs) = (ours.counted(), theirs.counted());
     if ours == theirs { Ok(()) } else { Err(format!("{} counts {ours:?}, and in C {theirs:?}", program.name)) }
-}
-
-/// A packet that the program does its work on, each time it comes: what it makes of it is such a packet again. `None` where it is
-/// not.
-pub(crate) fn workload(program: &Program) -> Option<Vec<u8>> {
-    let tcp = Packet::ethernet().ipv4(PEER, OURS).tcp(4000, 8080, 0x02);
-    let packet = match program.name.as_str() {
-        "packet-counter" | "guide-packet-counter" | "guide-benchmark" => tcp,
-        "guide-traffic-counter" => {
-            // Of an EtherType that its array of 256 has an entry for.
-            let mut bytes = tcp.build();
-            bytes[12..14].copy_from_slice(&[0, 8]);
-            return Some(bytes);
-        }
-        "guide-firewall" | "port-dropper" | "syn-limiter" | "token-bucket" => tcp,
-        "ipv6-walk" => {
-            let headers = Packet::ethernet().ipv6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
-            headers.extension(0, &[0; 6]).extension(60, &[0; 6]).udp(1, 53)
-        }
-        _ => return None,
-    };
-    Some(packet.build())
-}
-
-/// How long runs take, in whole nanoseconds as the kernel counts: the shortest.
-pub(crate) struct Race {
-    pub(crate) ours: f64,
-    pub(crate) theirs: f64,
-    /// The median of what one run of ours takes for each one of theirs right before or after it.
-    pub(crate) ratio: f64,
-}
-
-/// Lets both run on a packet, by turns.
-pub(crate) fn race(ours: &InKernel, theirs: &InKernel, packet: &[u8]) -> Result<Race, String> {
-    const ROUNDS: usize = 31;
-    const TIMES: u32 = 100_000;
-    ours.fill()?;
-    theirs.fill()?;
-    // What the kernel says leaves out its own preparations, which take longer than the runs.
-    let one = |unit: &InKernel| {
-        let run = unit.program.test_run_repeat(packet, TIMES).map_err(|error| error.to_string())?;
-        Ok::<_, String>(run.duration.as_nanos() as f64)
-    };
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        // Whoever comes first has the caches as the other left them.
-        if round % 2 == 0 {
-            let first = one(ours)?;
-            rounds.push((first, one(theirs)?));
-        } else {
-            let first = one(theirs)?;
-            rounds.push((one(ours)?, first));
-        }
-    }
-    let median = {
-        let mut ratios: Vec<f64> = rounds.iter().map(|(ours, theirs)| ours / theirs).collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios[ratios.len() / 2]
-    };
-    let least = |of: fn(&(f64, f64)) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
-    Ok(Race { ours: least(|round| round.0), theirs: least(|round| round.1), ratio: median })
 }

@@ -13,17 +13,22 @@ mod compile;
 mod curve;
 mod kernel;
 mod programs;
+mod race;
 mod table;
+mod tracing;
 
 use std::process::ExitCode;
 
 use clang::{CLANG, Reference, Source};
 use eshkol_test_support::{Privilege, require_root};
 use kernel::InKernel;
-use programs::Isa;
+use programs::{Isa, Program};
+use tracing::Looking;
 
 /// How many instructions we may have for each one of clang's.
 const LIMIT: f64 = 1.0;
+/// How many instructions the verifier may go through for each one of clang's.
+const VERIFIED_LIMIT: f64 = 1.05;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -97,11 +102,32 @@ fn test() -> Result<(), String> {
                 ));
             }
             if with_clang && privilege == Privilege::Granted {
-                let load = |object| InKernel::load(object).map_err(|error| format!("{name}, {isa:?}: {error}"));
-                let (ours, theirs) = (compile::object(&program, isa)?, clang::object(&program, isa)?);
-                kernel::compare(&program, &load(ours)?, &load(theirs)?)?;
+                in_kernel(&program, isa).map_err(|error| format!("{name}, {isa:?}: {error}"))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Runs both in the kernel, where they must do the same, and holds what the verifier has to do.
+fn in_kernel(program: &Program, isa: Isa) -> Result<(), String> {
+    let (ours, theirs) = (compile::object(program, isa)?, clang::object(program, isa)?);
+    let verified = if program.is_tracing() {
+        let (ours, theirs) = (Looking::load(ours)?, Looking::load(theirs)?);
+        tracing::compare(program, &ours, &theirs)?;
+        [ours, theirs].map(|unit| unit.program.verified_instructions())
+    } else {
+        let (ours, theirs) = (InKernel::load(ours)?, InKernel::load(theirs)?);
+        kernel::compare(program, &ours, &theirs)?;
+        if let Some(workload) = race::workload(program) {
+            race::is_restored(&ours, &workload)?;
+            race::is_restored(&theirs, &workload)?;
+        }
+        [ours, theirs].map(|unit| unit.verified())
+    };
+    let [ours, theirs] = verified.map(f64::from);
+    if ours / theirs > VERIFIED_LIMIT {
+        return Err(format!("the verifier goes through {ours} instructions, and clang's are {theirs}"));
     }
     Ok(())
 }

@@ -55,6 +55,11 @@ pub(crate) fn all() -> Result<Vec<Program>, String> {
 }
 
 impl Program {
+    /// Whether it looks on at a tracepoint.
+    pub(crate) fn is_tracing(&self) -> bool {
+        self.text.contains(":tracepoint")
+    }
+
     /// Its text, for kernels that have an instruction set.
     pub(crate) fn text_for(&self, isa: Isa) -> String {
         const LICENSE: &str = "(license \"GPL\")";

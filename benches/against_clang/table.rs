@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::clang::{self, Reference};
 use crate::compile;
-use crate::kernel::{self, InKernel, Race};
+use crate::kernel::InKernel;
 use crate::programs::{self, Code, Isa, Program};
+use crate::race::{self, Race};
+use crate::tracing::Looking;
 
 /// A column: what it is called, how wide it is, and whether it is a ratio, whose mean is at the foot.
 struct Column(&'static str, usize, bool);
@@ -114,13 +116,22 @@ fn pair(ours: u32, theirs: u32) -> [Field; 3] {
 
 /// What the kernel says of both, and how they run.
 fn in_kernel(program: &Program) -> Result<Vec<Field>, String> {
-    let load = |object| InKernel::load(object).map_err(|error| format!("{}: {error}", program.name));
-    let (ours, theirs) = (load(compile::object(program, Isa::V3)?)?, load(clang::object(program, Isa::V3)?)?);
+    let objects = (compile::object(program, Isa::V3)?, clang::object(program, Isa::V3)?);
+    let named = |error| format!("{}: {error}", program.name);
+    if program.is_tracing() {
+        let (ours, theirs) =
+            (Looking::load(objects.0).map_err(named)?.program, Looking::load(objects.1).map_err(named)?.program);
+        let mut fields = Vec::from(pair(ours.machine_code_size(), theirs.machine_code_size()));
+        fields.extend(pair(ours.verified_instructions(), theirs.verified_instructions()));
+        fields.extend((0..3).map(|_| Field::nothing()));
+        return Ok(fields);
+    }
+    let (ours, theirs) = (InKernel::load(objects.0).map_err(named)?, InKernel::load(objects.1).map_err(named)?);
     let mut fields = Vec::from(pair(ours.machine_code(), theirs.machine_code()));
     fields.extend(pair(ours.verified(), theirs.verified()));
-    match kernel::workload(program) {
-        Some(packet) => {
-            let Race { ours, theirs, ratio } = kernel::race(&ours, &theirs, &packet)?;
+    match race::workload(program) {
+        Some(workload) => {
+            let Race { ours, theirs, ratio } = race::race(&ours, &theirs, &workload)?;
             fields.extend([ours, theirs].map(|time| Field::Text(format!("{time:.0}"))));
             fields.push(Field::Ratio(ratio));
         }

@@ -23,8 +23,10 @@ char _license[] SEC("license") = "GPL";
 /* enum bpf_map_type */
 #define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
+#define BPF_MAP_TYPE_PROG_ARRAY 3
 #define BPF_MAP_TYPE_PERCPU_ARRAY 6
 #define BPF_MAP_TYPE_LRU_HASH 9
+#define BPF_MAP_TYPE_RINGBUF 27
 
 /* A map as libbpf wants it described. */
 #define MAP(name, kind, key_type, value_type, entries) \
@@ -35,12 +37,33 @@ char _license[] SEC("license") = "GPL";
 		int (*max_entries)[entries]; \
 	} name SEC(".maps")
 
+/* A ring buffer, and how many events it had no room for, where our handles look for that. */
+#define RING_BUFFER(name, size) \
+	struct { \
+		int (*type)[BPF_MAP_TYPE_RINGBUF]; \
+		int (*max_entries)[size]; \
+	} name SEC(".maps"); \
+	u64 eshkol_lost_##name SEC(".data.eshkol_lost_" #name)
+
 #define BPF_ANY 0
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
+static long (*const bpf_tail_call)(void *context, void *map, u32 index) = (void *)12;
+static u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static u64 (*const bpf_get_current_uid_gid)(void) = (void *)15;
+static long (*const bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
 static long (*const bpf_xdp_adjust_head)(void *context, int delta) = (void *)44;
+static long (*const bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
+static long (*const bpf_ringbuf_output)(void *map, void *data, u64 size, u64 flags) = (void *)130;
+
+/* What a tracepoint of a system call's entry gives. */
+struct sys_enter {
+	u64 common;
+	s64 id;
+	u64 args[6];
+};
 
 enum xdp_action { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT };
 
