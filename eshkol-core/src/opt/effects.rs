@@ -56,7 +56,11 @@ pub(super) fn changes_shared_memory(op: &Op) -> bool {
 
 /// Whether a call may change what is in the packet, other than behind its arguments.
 pub(super) fn changes_packet(op: &Op) -> bool {
-    known(op).is_none_or(|helper| helper.changes_packet_data)
+    known(op).is_none_or(|helper| {
+        // `bpf_xdp_store_bytes` writes there, and leaves it where it is.
+        let takes_context = helper.arguments.contains(&ArgumentKind::Context);
+        helper.changes_packet_data || takes_context && !only_reads(helper)
+    })
 }
 
 /// Whether an instruction may change what loads of the context give: where the packet is, above all.
@@ -105,8 +109,9 @@ mod tests {
         // bpf_map_lookup_elem, bpf_map_update_elem, bpf_xdp_adjust_head, bpf_probe_read_kernel
         let shared = [1, 2, 44, 113].map(|id| changes_shared_memory(&call(id)));
         assert_eq!(shared, [false, true, false, false]);
-        let packet = [1, 2, 44, 113].map(|id| changes_packet(&call(id)));
-        assert_eq!(packet, [false, false, true, false]);
+        // …, bpf_xdp_load_bytes, bpf_xdp_store_bytes
+        let packet = [1, 2, 44, 113, 189, 190].map(|id| changes_packet(&call(id)));
+        assert_eq!(packet, [false, false, true, false, false, true]);
         assert!(!writes_argument(&call(1), 1) && !writes_argument(&call(2), 2) && writes_argument(&call(113), 0));
     }
 }
