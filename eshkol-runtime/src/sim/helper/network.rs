@@ -102,9 +102,14 @@ fn csum_diff(run: &mut Run<'_>, [from, from_size, to, to_size, seed]: Arguments)
     Ok(u64::from(sum.wrapping_add(sum.rotate_left(16)) >> 16))
 }
 
-/// The sum of the words of memory (RFC 1071) in 32 bits (`csum_partial`). A last byte without a partner has a zero behind it.
+/// The sum of the words of memory (RFC 1071) in 32 bits (`csum_partial`). What is missing of a last word is zero. Which of the numbers that
+/// mean the same sum it is shows where it is complemented; this is what x86 makes of words of 32 bits and more.
 fn sum(bytes: &[u8], start: u32) -> u32 {
-    let words = bytes.chunks(2).map(|pair| u16::from_ne_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    let words = bytes.chunks(4).map(|part| {
+        let mut word = [0; 4];
+        word[..part.len()].copy_from_slice(part);
+        u32::from_ne_bytes(word)
+    });
     fold(words.fold(u64::from(start), |sum, word| sum + u64::from(word)))
 }
 
