@@ -1,5 +1,7 @@
 //! Looks at a compiled object before the loader does, for errors that say what is wrong.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use crate::error::{Error, Result};
 use crate::spec::UnitSpec;
 
@@ -50,6 +52,12 @@ pub(crate) fn check_bytes(object: &[u8]) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Does what reads an object with aya's library, which panics on some that are damaged further in (aya-obj 0.3, `Object::parse`).
+pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
+    let done = panic::catch_unwind(AssertUnwindSafe(read));
+    done.map_err(|_| "what it holds does not fit together; it was damaged on the way from the compiler".to_owned())
 }
 
 /// An unsigned number of `size` bytes in the machine's order, inside the header.

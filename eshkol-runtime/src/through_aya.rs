@@ -12,6 +12,7 @@ use aya::{BtfError, Ebpf, EbpfError, EbpfLoader};
 
 use crate::error::{Error, Need, Result};
 use crate::map;
+use crate::object::guarded;
 use crate::program;
 use crate::spec::{ProgramSpec, UnitSpec};
 use crate::verifier::VerifierError;
@@ -44,7 +45,8 @@ pub(crate) fn load(spec: &'static UnitSpec, settings: &Settings) -> Result<Unit>
     for (symbol, path) in &settings.pins {
         loader.map_pin_path(symbol, path.as_path());
     }
-    let mut ebpf = loader.load(spec.object).map_err(|error| load_failed(spec, error))?;
+    let loaded = guarded(|| loader.load(spec.object)).map_err(|reason| unreadable(spec, reason))?;
+    let mut ebpf = loaded.map_err(|error| load_failed(spec, error))?;
     for program in spec.programs {
         let loaded = ebpf.program_mut(program.symbol).ok_or_else(|| missing(spec, "program", program.symbol))?;
         load_program(loaded).map_err(|error| program_failed(spec, program, error))?;
@@ -57,7 +59,8 @@ fn check_kernel_types(spec: &UnitSpec) -> Result<()> {
     if std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Ok(());
     }
-    let object = aya_obj::Object::parse(spec.object).map_err(|error| damaged(spec, error))?;
+    let object = guarded(|| aya_obj::Object::parse(spec.object)).map_err(|reason| unreadable(spec, reason))?;
+    let object = object.map_err(|error| damaged(spec, error))?;
     if !object.has_btf_relocations() {
         return Ok(());
     }
@@ -220,6 +223,10 @@ fn refused(action: String, need: Need, error: impl StdError + Send + Sync + 'sta
         cause = current.source();
     }
     Error::system(action, need, io::Error::other(error))
+}
+
+fn unreadable(unit: &UnitSpec, reason: String) -> Error {
+    Error::Object { unit: unit.name.to_owned(), reason, source: None }
 }
 
 fn damaged(unit: &UnitSpec, error: impl StdError + Send + Sync + 'static) -> Error {

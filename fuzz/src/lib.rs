@@ -27,3 +27,11 @@ pub fn compile(text: &str) {
         eshkol_core::compile(&mut sources, source, &mut NoIncludes, options);
     }
 }
+
+/// The object that a text is compiled to.
+pub fn object(text: &str) -> Option<Vec<u8>> {
+    let mut sources = Sources::new();
+    let source = sources.add("fuzz.esh", text);
+    let options = Options { optimisation: Optimisation::Full, ..Options::default() };
+    Some(eshkol_core::compile(&mut sources, source, &mut NoIncludes, options).output?.object)
+}

@@ -111,3 +111,25 @@ fn tokens(text: &str) -> Vec<String> {
     }
     tokens
 }
+
+/// One of the objects, with some of its bytes changed, and sometimes cut short.
+pub(crate) fn object(objects: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut object = random.of(objects).clone();
+    for _ in 0..=random.below(4) {
+        // Fields are aligned, and the headers of sections at the end.
+        let size = [1, 2, 4, 8][random.below(4)];
+        let from = if random.below(3) == 0 { object.len() - object.len() / 4 } else { 0 };
+        let at = (from + random.below(object.len() - from)) / size * size;
+        let number = match random.below(3) {
+            0 => random.next(),
+            1 => [0, 1, 0x7fff_ffff, 0xffff_ffff, u64::MAX, 1 << 63][random.below(6)],
+            _ => random.below(256) as u64,
+        };
+        let end = (at + size).min(object.len());
+        object[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
+    }
+    if random.below(8) == 0 {
+        object.truncate(random.below(object.len()));
+    }
+    object
+}

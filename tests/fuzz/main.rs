@@ -14,6 +14,7 @@ use std::panic::{RefUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use damage::Random;
+use eshkol_test_support::Simulated;
 
 /// No text takes near as long, not even on a busy machine: what does, grows faster than its text.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -55,6 +56,18 @@ fn any_text_is_checked() {
     let texts = corpus::texts();
     for seed in seeds(1000) {
         holds(seed, &damage::text(&texts, &mut Random::new(seed)), targets::check);
+    }
+}
+
+/// A damaged object is loaded, or refused with a reason.
+#[test]
+fn any_object_is_read() {
+    let objects: Vec<Vec<u8>> = corpus::texts().iter().filter_map(|text| targets::object(text)).take(12).collect();
+    for seed in seeds(2000) {
+        let object = damage::object(&objects, &mut Random::new(seed));
+        let ended =
+            catch_unwind(|| Simulated::load(&object, "main").map(drop).map_err(|reason| assert!(!reason.is_empty())));
+        assert!(ended.is_ok(), "seed {seed}: panics");
     }
 }
 

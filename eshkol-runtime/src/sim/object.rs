@@ -10,7 +10,7 @@ use super::lines::{Lines, Texts};
 use super::map::Definition;
 use super::socket_buffer::SocketBufferProgram;
 use super::violation::SimulatorError;
-use crate::object::check_bytes;
+use crate::object::{check_bytes, guarded};
 use crate::sys::kind;
 
 /// What an object holds.
@@ -59,8 +59,12 @@ pub(crate) struct Changes<'a> {
 }
 
 pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, SimulatorError> {
-    let damaged = |error: &dyn std::error::Error| SimulatorError::object(chain(error));
     check_bytes(bytes).map_err(SimulatorError::object)?;
+    guarded(|| read_whole(bytes, changes)).map_err(SimulatorError::object)?
+}
+
+fn read_whole(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, SimulatorError> {
+    let damaged = |error: &dyn std::error::Error| SimulatorError::object(chain(error));
     let mut object = Object::parse(bytes).map_err(|error| damaged(&error))?;
     let globals = changes.globals.iter().map(|(symbol, bytes)| (*symbol, (bytes.as_slice(), true))).collect();
     object.patch_map_data(globals).map_err(|error| damaged(&error))?;
