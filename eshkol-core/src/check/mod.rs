@@ -2,6 +2,7 @@
 //! The only place that says no to a user program.
 
 pub mod address;
+mod arguments;
 mod assignment;
 mod branch;
 pub mod builtin;
