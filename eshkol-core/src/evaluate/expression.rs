@@ -353,7 +353,7 @@ impl<'u> Machine<'u> {
         self.memory.read(at, bytes).map_err(|what| violation(span, what).into())
     }
 
-    fn write(&mut self, at: Pointer, bytes: &[u8], span: Span) -> Result<(), Stop> {
+    pub(super) fn write(&mut self, at: Pointer, bytes: &[u8], span: Span) -> Result<(), Stop> {
         self.unspecified |= self.memory.state(at.object) == State::Removed;
         self.memory.write(at, bytes).map_err(|what| violation(span, what).into())
     }

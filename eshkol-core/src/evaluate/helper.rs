@@ -13,14 +13,22 @@ const DELETE: u32 = 3;
 const TIME: u32 = 5;
 const RANDOM: u32 = 7;
 const PROCESSOR: u32 = 8;
+const REDIRECT: u32 = 23;
+const CSUM_DIFF: u32 = 28;
 const ADJUST_HEAD: u32 = 44;
 const ADJUST_TAIL: u32 = 65;
 const FOR_EACH: u32 = 164;
 const LENGTH: u32 = 188;
+const LOAD_BYTES: u32 = 189;
+const STORE_BYTES: u32 = 190;
 
 /// Bytes of an Ethernet header: no packet gets shorter (`ETH_HLEN`).
 const SHORTEST: u64 = 14;
+const EFAULT: i64 = -14;
 const EINVAL: i64 = -22;
+/// What an XDP program gives that fails, and one whose packet is to go elsewhere (`enum xdp_action`).
+const ABORTED: u64 = 0;
+const REDIRECTED: u64 = 4;
 
 /// An argument as the helper sees it.
 enum Given {
@@ -110,6 +118,28 @@ impl<'u> Machine<'u> {
                 self.adjust_tail(bytes).cast_unsigned()
             }
             LENGTH => self.memory.bytes(self.packet).len() as u64,
+            REDIRECT => {
+                let _interface = given.next();
+                if word_of(given.next(), span)? == 0 { REDIRECTED } else { ABORTED }
+            }
+            CSUM_DIFF => {
+                let mut part =
+                    || -> Result<(Option<Given>, u64), Stop> { Ok((given.next(), word_of(given.next(), span)?)) };
+                let (from, to) = (part()?, part()?);
+                let seed = word_of(given.next(), span)?;
+                self.csum_diff(from, to, seed, span)?.cast_unsigned()
+            }
+            LOAD_BYTES | STORE_BYTES => {
+                let _context = given.next();
+                let offset = word_of(given.next(), span)? & 0xffff_ffff;
+                let Some(Given::Value(Value::Pointer(buffer))) = given.next() else {
+                    return Err(violation(span, "a helper is given no memory where it wants some").into());
+                };
+                let length = word_of(given.next(), span)? & 0xffff_ffff;
+                let packet = Pointer { object: self.packet, offset };
+                let (from, to) = if helper.0 == LOAD_BYTES { (packet, buffer) } else { (buffer, packet) };
+                self.copy(from, to, offset, length, span)?.cast_unsigned()
+            }
             number => return Err(violation(span, format!("helper {number} can't be evaluated")).into()),
         };
         Ok(match ty {
@@ -135,6 +165,50 @@ impl<'u> Machine<'u> {
             }
         }
         Ok(calls)
+    }
+
+    /// `bpf_csum_diff`, in 16 bits as since Linux 6.13: the change of a checksum where bytes become others.
+    fn csum_diff(
+        &mut self,
+        (from, from_size): (Option<Given>, u64),
+        (to, to_size): (Option<Given>, u64),
+        seed: u64,
+        span: Span,
+    ) -> Result<i64, Stop> {
+        if (from_size | to_size) & 3 != 0 {
+            return Ok(EINVAL);
+        }
+        let sum = |machine: &mut Self, given, size: u64, start: u64| -> Result<u64, Stop> {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let bytes = if size == 0 { Vec::new() } else { machine.bytes_behind(given, size, span)? };
+            let words = bytes.chunks(4).map(|word| super::memory::bytes_to_number(word, machine.big));
+            Ok(words.fold(start, |sum, word| once_around(sum + word)))
+        };
+        let seed = seed & 0xffff_ffff;
+        let complement = |sum: u64| !sum & 0xffff_ffff;
+        let whole = match (from_size, to_size) {
+            (_, 0) if from_size > 0 => complement(sum(self, from, from_size, complement(seed))?),
+            (0, _) => sum(self, to, to_size, seed)?,
+            _ => {
+                let added = sum(self, to, to_size, seed)?;
+                once_around(added + complement(sum(self, from, from_size, 0)?))
+            }
+        };
+        let half = (whole & 0xffff) + (whole >> 16);
+        Ok(i64::try_from((half & 0xffff) + (half >> 16)).unwrap_or(0))
+    }
+
+    /// `bpf_xdp_load_bytes` and `bpf_xdp_store_bytes`: between a buffer and the packet at an offset.
+    fn copy(&mut self, from: Pointer, to: Pointer, offset: u64, length: u64, span: Span) -> Result<i64, Stop> {
+        if offset > 0xffff || length > 0xffff {
+            return Ok(EFAULT);
+        }
+        if offset + length > self.memory.bytes(self.packet).len() as u64 {
+            return Ok(EINVAL);
+        }
+        let bytes = self.read(from, usize::try_from(length).unwrap_or(0), span)?.to_vec();
+        self.write(to, &bytes, span)?;
+        Ok(0)
     }
 
     fn key(&mut self, map: MapId, given: Option<Given>, span: Span) -> Result<Vec<u8>, Stop> {
@@ -196,6 +270,11 @@ impl<'u> Machine<'u> {
         self.replace_packet(new);
         0
     }
+}
+
+/// A sum of 32 bits, with what is carried out added (RFC 1071).
+fn once_around(sum: u64) -> u64 {
+    (sum & 0xffff_ffff) + (sum >> 32)
 }
 
 /// The lowest 32 bits, as a signed number.
