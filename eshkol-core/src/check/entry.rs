@@ -83,8 +83,13 @@ pub(super) fn find(unit: &Unit, program: &DeclaredProgram, diagnostics: &mut Dia
                 uncalled.iter().map(|(_, definition)| format!("`{}`", definition.name.name)).collect();
             let message =
                 format!("which of {} does the kernel call? None of them is called by another", names.join(", "));
+            let likeliest = uncalled
+                .iter()
+                .rev()
+                .max_by_key(|(_, definition)| likelihood(unit, definition))
+                .map_or(*first, |(_, it)| it);
             let mut diagnostic = Diagnostic::error(catalogue::SEVERAL_ENTRIES, first.name.span, message)
-                .with_help(format!("name it: `(entry {})`", first.name.name))
+                .with_help(format!("name it: `(entry {})`", likeliest.name.name))
                 .with_help("or remove the procedure that nothing calls");
             for (_, definition) in rest {
                 diagnostic = diagnostic.with_note(definition.name.span, "or this one?");
@@ -93,6 +98,14 @@ pub(super) fn find(unit: &Unit, program: &DeclaredProgram, diagnostics: &mut Dia
             None
         }
     }
+}
+
+/// How much a procedure looks like one that the kernel calls: with the context alone.
+fn likelihood(unit: &Unit, definition: &Definition) -> (bool, bool, bool) {
+    let parameters = lambda_of(definition).map_or(&[][..], |lambda| lambda.parameters.as_slice());
+    let is_context = |name: &str| matches!(name, "ctx" | "context");
+    let takes_context = parameters.first().is_some_and(|parameter| is_context(&unit.variables.at(*parameter).name));
+    (parameters.len() == 1, takes_context, &*definition.name.name == "main")
 }
 
 /// Whether a program is another, or nested in it.

@@ -9,7 +9,7 @@ use super::special::Special;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::catalogue as codes;
 use crate::diagnostic::suggestion::closest;
-use crate::kernel::{ProgramType, constant};
+use crate::kernel::{ProgramType, constant, packet_header};
 use crate::syntax::{Datum, Name};
 
 /// So many different unknown names get a suggestion; it is a search through all names.
@@ -80,7 +80,7 @@ impl Expander<'_> {
         }
         match self.suggestion(name) {
             Some(suggestion) => format!("did you mean `{suggestion}`?"),
-            None => format!("define it: `(define {name} …)`"),
+            None => fields_help(name).unwrap_or_else(|| format!("define it: `(define {name} …)`")),
         }
     }
 
@@ -97,6 +97,13 @@ impl Expander<'_> {
         self.suggestions.insert(name.clone(), found.clone());
         found
     }
+}
+
+/// What there is to read, for a name that begins as the procedures of a header do: `udp-dest`.
+fn fields_help(name: &str) -> Option<String> {
+    let header = packet_header::by_name(name.split_once('-')?.0)?;
+    let fields: Vec<String> = header.fields.iter().map(|field| format!("`{}-{}`", header.name, field.name)).collect();
+    Some(format!("the fields of this header are {}", fields.join(", ")))
 }
 
 /// The keyword that C's name of a constant is here: `XDP_PASS` is `:xdp-pass`.

@@ -50,6 +50,9 @@ impl<'a> Clauses<'a> {
                 unknown = true;
                 diagnostics.push(match meant(&name.name, rules) {
                     Some(close) => error.with_help(format!("did you mean `{close}`?")),
+                    None if name.name.starts_with("define") => {
+                        error.with_help(format!("{what} holds no definitions: write them after it"))
+                    }
                     None => {
                         let names: Vec<_> = rules.iter().map(|rule| format!("`{}`", rule.name)).collect();
                         error.with_help(format!("it takes {}", names.join(", ")))
