@@ -1,11 +1,50 @@
 //! What programs are run on: packets and contents of maps, many of their bytes at the edges.
 
+use std::collections::BTreeMap;
+
+use eshkol_core::check::typed::{Map, Unit};
 use eshkol_core::check::types::{DataType, Types};
+use eshkol_core::evaluate::{Input, World};
+use eshkol_core::kernel::MapKind;
 
 use crate::choices::Random;
 
+/// Bytes of a map's keys and of its values.
+pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
+    let (key, value) = (unit.types.size(&map.key) as usize, unit.types.size(&map.value) as usize);
+    (if map.kind == MapKind::LpmTrie { key + 4 } else { key }, value)
+}
+
+/// Puts two elements into each map of the evaluator's world, and tells of each.
+pub(crate) fn fill_maps<E>(
+    unit: &Unit,
+    random: &mut Random,
+    world: &mut World,
+    mut tell: impl FnMut(&Map, &[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    for (map, elements) in unit.maps.values().zip(&mut world.maps) {
+        for index in 0..2_u8 {
+            let mut key = vec![0; sizes(unit, map).0];
+            key[if map.kind == MapKind::LpmTrie { 7 } else { 0 }] = index;
+            if map.kind == MapKind::LpmTrie {
+                key[0] = 32;
+            }
+            let value = content(&unit.types, &map.value, random);
+            tell(map, &key, &value)?;
+            elements.insert(key, value);
+        }
+    }
+    Ok(())
+}
+
+/// What a round gives the evaluator: the packet, and what the kernel gives to a program that it runs for a test, loopback and its
+/// first queue.
+pub(crate) fn input(random: &mut Random, round: usize) -> Input {
+    Input { packet: packet(random, round), context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() }
+}
+
 /// Bytes that are a value of a type.
-pub(crate) fn content(types: &Types, data: &DataType, random: &mut Random) -> Vec<u8> {
+fn content(types: &Types, data: &DataType, random: &mut Random) -> Vec<u8> {
     let mut bytes = vec![0; types.size(data) as usize];
     match data {
         DataType::Bool => bytes[0] = u8::from(random.below(2) == 1),
@@ -40,7 +79,7 @@ fn fill(bytes: &mut [u8], random: &mut Random) {
 }
 
 /// A packet: noise, or headers that follow each other as they should, with noise in their other fields.
-pub(crate) fn packet(random: &mut Random, round: usize) -> Vec<u8> {
+fn packet(random: &mut Random, round: usize) -> Vec<u8> {
     let size = [128, 96, 80, 66][round] + random.below(3);
     let mut packet = vec![0; size];
     fill(&mut packet, random);

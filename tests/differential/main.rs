@@ -12,6 +12,7 @@
 
 mod arithmetic;
 mod choices;
+mod double;
 mod inputs;
 mod program;
 mod trial;
@@ -23,6 +24,7 @@ use std::panic;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use choices::{Choices, shrink};
+use double::Doubles;
 use eshkol_test_support::{Privilege, require_root, stay_on_first_processor};
 use program::{Program, Size};
 use trial::{Failure, Verdict, attempt, ways};
@@ -37,6 +39,7 @@ struct Tally {
     rejected: usize,
     /// How often each error was given, with an example.
     reasons: BTreeMap<String, (usize, String)>,
+    doubles: Doubles,
     failures: Vec<(u64, Failure)>,
 }
 
@@ -50,8 +53,9 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
     for seed in seeds {
         let mut choices = Choices::random(seed);
         let program = Program::generate(&mut choices, size);
-        let attempts = ways(&program).map(|way| (way, attempt(&program, way, seed, in_kernel)));
-        let (way, verdict) = attempts.into_iter().find(|(_, verdict)| *verdict != Verdict::Agreed).unzip();
+        let doubles = &mut tally.doubles;
+        let mut attempts = ways(&program).map(|way| (way, attempt(&program, way, seed, in_kernel, doubles)));
+        let (way, verdict) = attempts.find(|(_, verdict)| *verdict != Verdict::Agreed).unzip();
         match verdict {
             None | Some(Verdict::Agreed) => tally.agreed += 1,
             Some(Verdict::Rejected(reasons)) => {
@@ -68,7 +72,7 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
                 shrink(choices, &mut |choices| {
                     let program = Program::generate(choices, size);
                     let same_way = way.filter(|(level, _)| *level >= program.level && Instant::now() < end);
-                    match same_way.map(|way| attempt(&program, way, seed, in_kernel)) {
+                    match same_way.map(|way| attempt(&program, way, seed, in_kernel, &mut Doubles::default())) {
                         Some(Verdict::Failed(same, smaller)) if same == failure => {
                             what = smaller;
                             true
@@ -87,6 +91,11 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
 impl Tally {
     fn report(&self) -> String {
         let mut text = format!("{} agreed, {} rejected, {} failed", self.agreed, self.rejected, self.failures.len());
+        let Doubles { agreed, refused } = &self.doubles;
+        let _ = write!(text, "; in other words {agreed} agreed, {} refused", refused.len());
+        for reason in refused.iter().take(3) {
+            let _ = write!(text, "\n  refused in other words: {reason}");
+        }
         for (code, (count, example)) in &self.reasons {
             let _ = write!(text, "\n  {code} {count} times, first with {example}");
         }

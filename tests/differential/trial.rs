@@ -1,14 +1,12 @@
 //! One program, tried: compiled in every way, run by the evaluator, the simulator and the kernel, and what they say compared.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use eshkol_core::check::typed::{Map, Unit};
-use eshkol_core::diagnostic::Severity;
-use eshkol_core::evaluate::{self, Elements, Input, Outcome, World};
+use eshkol_core::check::typed::Unit;
+use eshkol_core::diagnostic::{Diagnostic, Severity};
+use eshkol_core::evaluate::{self, Elements, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::ir::GlobalSection;
-use eshkol_core::kernel::MapKind;
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
 use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
@@ -16,8 +14,9 @@ use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, 
 use eshkol_test_support::{Loaded, Runner, Simulated};
 
 use crate::choices::Random;
+use crate::double::Doubles;
 use crate::inputs;
-use crate::program::{Level, NAME, Program, equivalent};
+use crate::program::{Level, NAME, Program};
 
 /// What became of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,16 +41,20 @@ pub(crate) enum Failure {
     Differs,
 }
 
+/// Does something that may panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
 fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sources), String> {
-    let attempt = catch_unwind(AssertUnwindSafe(|| {
+    caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
         let options = Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true };
         (compile(&mut sources, source, &mut NoIncludes, options), sources)
-    }));
-    attempt.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
     })
 }
 
@@ -66,74 +69,38 @@ pub(crate) fn ways(program: &Program) -> impl Iterator<Item = Way> + use<> {
 }
 
 /// Tries a program, compiled in one way.
-pub(crate) fn attempt(program: &Program, way: Way, seed: u64, in_kernel: bool) -> Verdict {
+pub(crate) fn attempt(program: &Program, way: Way, seed: u64, in_kernel: bool, doubles: &mut Doubles) -> Verdict {
     let (level, optimisation) = way;
     let text = program.text(level);
-    let verdict = match attempt_one(&text, optimisation, seed, in_kernel) {
-        Verdict::Agreed if optimisation == Optimisation::None => attempt_equivalent(&text, seed),
-        verdict => verdict,
-    };
+    let verdict = attempt_one(&text, optimisation, seed, in_kernel).and_then(|output| {
+        // What it means depends on neither.
+        let once = optimisation == Optimisation::None && level == program.level;
+        if once { doubles.compare(&text, &output.unit, seed) } else { Ok(()) }
+    });
     match verdict {
-        Verdict::Failed(failure, what) => {
+        Ok(()) => Verdict::Agreed,
+        Err(Verdict::Failed(failure, what)) => {
             let kernel = level.version();
             Verdict::Failed(failure, format!("for kernel {kernel}, {optimisation:?}: {what}\n{text}"))
         }
-        verdict => verdict,
+        Err(verdict) => verdict,
     }
 }
 
-fn attempt_one(text: &str, optimisation: Optimisation, seed: u64, in_kernel: bool) -> Verdict {
-    let (compilation, sources) = match compiled(text, optimisation) {
-        Ok(compiled) => compiled,
-        Err(panic) => return Verdict::Failed(Failure::Panic, panic),
-    };
+fn attempt_one(text: &str, optimisation: Optimisation, seed: u64, in_kernel: bool) -> Result<Output, Verdict> {
+    let (compilation, sources) =
+        compiled(text, optimisation).map_err(|panic| Verdict::Failed(Failure::Panic, panic))?;
     let Some(output) = compilation.output else {
-        let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        let reasons: Vec<String> = errors
-            .map(|error| format!("{}: {} at `{}`", error.code, error.message, sources.text(error.span)))
-            .collect();
-        return Verdict::Rejected(reasons);
+        return Err(Verdict::Rejected(reasons(&compilation.diagnostics, &sources)));
     };
-    match compare(&output, &sources, seed, in_kernel) {
-        Ok(()) => Verdict::Agreed,
-        Err((failure, what)) => Verdict::Failed(failure, what),
-    }
+    compare(&output, &sources, seed, in_kernel).map_err(|(failure, what)| Verdict::Failed(failure, what))?;
+    Ok(output)
 }
 
-/// Whether the evaluator says the same of a program in other words. The checker may refuse those.
-fn attempt_equivalent(text: &str, seed: u64) -> Verdict {
-    let other = equivalent(text, seed);
-    let outcome = |text: &str| -> Result<Option<_>, String> {
-        let (compilation, _) = compiled(text, Optimisation::None)?;
-        let Some(output) = compilation.output else { return Ok(None) };
-        let mut world = World::new(&output.unit, Endianness::Little);
-        let mut random = Random::new(seed);
-        let mut outcomes = vec![];
-        for round in 0..4 {
-            let packet = inputs::packet(&mut random, round);
-            let input = Input { packet, context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() };
-            let outcome = evaluate::run(&output.unit, &output.unit.programs[0], Endianness::Little, &mut world, &input);
-            let outcome = outcome.map_err(|violation| violation.what)?;
-            if outcome.unspecified {
-                return Ok(None);
-            }
-            outcomes.push((outcome.verdict, outcome.packet));
-        }
-        Ok(Some((outcomes, world.maps, world.globals)))
-    };
-    match (outcome(text), outcome(&other)) {
-        (Ok(Some(one)), Ok(Some(two))) if one != two => {
-            Verdict::Failed(Failure::Differs, format!("in other words it is another:\n{other}\nThe program:"))
-        }
-        (_, Err(what)) => Verdict::Failed(Failure::Violation, format!("{what}, in other words:\n{other}")),
-        _ => Verdict::Agreed,
-    }
-}
-
-/// Bytes of a map's keys and of its values.
-fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
-    let (key, value) = (unit.types.size(&map.key) as usize, unit.types.size(&map.value) as usize);
-    (if map.kind == MapKind::LpmTrie { key + 4 } else { key }, value)
+/// The errors among diagnostics, each with its place.
+pub(crate) fn reasons(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<String> {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.map(|error| format!("{}: {} at `{}`", error.code, error.message, sources.text(error.span))).collect()
 }
 
 fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Result<(), (Failure, String)> {
@@ -142,24 +109,12 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
     let mut world = World::new(unit, Endianness::Little);
     let runners = runners(&output.object, in_kernel).map_err(|error| (Failure::Refused, error))?;
     let mut random = Random::new(seed);
-    for (map, elements) in unit.maps.values().zip(&mut world.maps) {
-        for index in 0..2_u8 {
-            let mut key = vec![0; sizes(unit, map).0];
-            key[if map.kind == MapKind::LpmTrie { 7 } else { 0 }] = index;
-            if map.kind == MapKind::LpmTrie {
-                key[0] = 32;
-            }
-            let value = inputs::content(&unit.types, &map.value, &mut random);
-            for (_, runner) in &runners {
-                runner.update(&map.name, &key, &value).map_err(|error| (Failure::Differs, error))?;
-            }
-            elements.insert(key, value);
-        }
-    }
+    inputs::fill_maps(unit, &mut random, &mut world, |map, key, value| {
+        runners.iter().try_for_each(|(_, runner)| runner.update(&map.name, key, value))
+    })
+    .map_err(|error| (Failure::Differs, error))?;
     for round in 0..4 {
-        let packet = inputs::packet(&mut random, round);
-        // What the kernel gives to a program that it runs for a test: loopback, its first queue.
-        let input = Input { packet, context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() };
+        let input = inputs::input(&mut random, round);
         let outcome = evaluate::run(unit, program, Endianness::Little, &mut world, &input)
             .map_err(|v| (Failure::Violation, format!("{} at `{}`", v.what, sources.text(v.span))))?;
         if outcome.unspecified {
@@ -186,9 +141,22 @@ fn runners(object: &[u8], in_kernel: bool) -> Result<Vec<Placed>, String> {
     let simulated = Simulated::load(object, NAME).map_err(|error| format!("by the simulator: {error}"))?;
     let mut runners: Vec<Placed> = vec![("simulator", Box::new(simulated))];
     if in_kernel {
-        runners.push(("kernel", Box::new(Loaded::load(object, NAME)?)));
+        runners.push(("kernel", Box::new(Loaded::load(object, NAME).map_err(|error| ends(&error))?)));
     }
     Ok(runners)
+}
+
+/// How a long text begins and ends.
+fn ends(text: &str) -> String {
+    const SHOWN: usize = 24;
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.len().checked_sub(2 * SHOWN) {
+        Some(hidden) if hidden > 0 => {
+            let (first, last) = (lines[..SHOWN].join("\n"), lines[lines.len() - SHOWN..].join("\n"));
+            format!("{first}\n… {hidden} lines …\n{last}")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 fn same_run(runner: &dyn Runner, packet: &[u8], wanted: &Outcome) -> Result<(), String> {
@@ -204,7 +172,7 @@ fn same_run(runner: &dyn Runner, packet: &[u8], wanted: &Outcome) -> Result<(), 
 
 fn same_maps(runner: &dyn Runner, unit: &Unit, world: &World) -> Result<(), String> {
     for (map, wanted) in unit.maps.values().zip(&world.maps) {
-        let (key, value) = sizes(unit, map);
+        let (key, value) = inputs::sizes(unit, map);
         let mut found = elements(runner, &map.name, key, value)?;
         if map.kind.is_array() {
             // Of arrays, what was never touched is zero.

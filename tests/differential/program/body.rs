@@ -19,6 +19,8 @@ enum Kind {
     Number,
     /// A number that is set.
     Variable,
+    /// A number that changes by a constant in each round of a loop.
+    Counter,
     Bool,
     /// A struct on the stack or in a map, that can be written.
     Struct(usize),
@@ -30,9 +32,22 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct Callable {
     name: String,
+    /// How many numbers it is given.
     parameters: usize,
-    /// Whether it is given the context as well, and parses the packet.
-    takes_context: bool,
+    given: Given,
+}
+
+/// What a procedure is given beside numbers, and before them.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Given {
+    Nothing,
+    /// The context, from which it parses the packet.
+    Context,
+    /// The input header.
+    Input,
+    /// A place in the packet, or the context.
+    Place,
+    Struct(usize),
 }
 
 /// A header that has been parsed.
@@ -50,8 +65,10 @@ pub(super) struct Writer<'w> {
     scope: Vec<(String, Kind)>,
     headers: Vec<Parsed>,
     callable: Vec<Callable>,
-    /// Whether the context and the input header are in scope.
+    /// Whether the input header is in scope.
     in_entry: bool,
+    /// Whether the context is.
+    has_context: bool,
     /// How many more composite expressions there may be.
     fuel: usize,
     names: usize,
@@ -76,6 +93,7 @@ impl<'w> Writer<'w> {
             headers: vec![],
             callable: vec![],
             in_entry: false,
+            has_context: false,
             fuel,
             names: 0,
             loops: 0,
@@ -92,8 +110,21 @@ impl<'w> Writer<'w> {
             let part = self.choices.begin();
             let parameters = 1 + self.choices.below(4);
             let name = format!("p{index}");
-            let takes_context = self.choices.below(3) == 2;
-            let _ = write!(text, "  (define ({name}{}", if takes_context { " ctx" } else { "" });
+            let given = match self.choices.below(8) {
+                3 | 4 => Given::Context,
+                5 => Given::Input,
+                6 => Given::Place,
+                7 => Given::Struct(self.choices.below(self.definitions.structs.len())),
+                _ => Given::Nothing,
+            };
+            let first = match given {
+                Given::Nothing => "",
+                Given::Context => " ctx",
+                Given::Input => " in",
+                Given::Place => " place",
+                Given::Struct(_) => " given",
+            };
+            let _ = write!(text, "  (define ({name}{first}");
             for parameter in 0..parameters {
                 let parameter = format!("a{parameter}");
                 match self.choices.below(3) {
@@ -110,24 +141,36 @@ impl<'w> Writer<'w> {
             let result = if self.choices.below(2) == 0 { String::new() } else { format!(" : {}", self.integer_type()) };
             let before = self.fuel;
             self.fuel = self.fuel.min(if self.choices.below(2) == 0 { 8 } else { 60 });
-            self.in_entry = takes_context;
+            self.in_entry = matches!(given, Given::Context | Given::Input);
+            self.has_context = given == Given::Context;
             self.scope_globals();
+            match given {
+                Given::Struct(index) => self.scope.push(("given".to_owned(), Kind::Struct(index))),
+                Given::Place => self.headers.push(Parsed { name: "there".to_owned(), header: "extra" }),
+                _ => {}
+            }
             let mut body = self.body(3);
-            if takes_context {
-                body = format!("(let ((in (parse-header input ctx))) (if in (let () {body}) {}))", self.literal());
+            self.headers.clear();
+            let parsed = match given {
+                Given::Context => Some(("in", "(parse-header input ctx)")),
+                Given::Place => Some(("there", "(parse-header extra place)")),
+                _ => None,
+            };
+            if let Some((name, header)) = parsed {
+                body = format!("(let (({name} {header})) (if {name} (let () {body}) {}))", self.literal());
             }
             self.fuel = before;
             let _ = writeln!(text, "){result}\n    {body})");
             self.scope.clear();
-            self.in_entry = false;
-            self.callable.push(Callable { name, parameters, takes_context });
+            (self.in_entry, self.has_context) = (false, false);
+            self.callable.push(Callable { name, parameters, given });
             self.choices.end(part);
         }
     }
 
     /// Writes the entry procedure.
     pub(super) fn entry(&mut self, text: &mut String) {
-        self.in_entry = true;
+        (self.in_entry, self.has_context) = (true, true);
         self.scope_globals();
         let _ = write!(
             text,
@@ -169,7 +212,12 @@ impl<'w> Writer<'w> {
         }
         let test = self.bool(2);
         let end = if moved { ") :xdp-aborted))" } else { "" };
-        let _ = writeln!(text, "          (if {test} :xdp-pass :xdp-drop){end})\n        :xdp-tx)))");
+        let (yes, no) = match self.choices.below(6) {
+            4 => ("(bpf-redirect 1 0)", ":xdp-drop"),
+            5 => (":xdp-tx", "(bpf-redirect (ctx-ingress-ifindex ctx) (the u64 (bitwise-and (packet-length ctx) 1)))"),
+            _ => (":xdp-pass", ":xdp-drop"),
+        };
+        let _ = writeln!(text, "          (if {test} {yes} {no}){end})\n        :xdp-tx)))");
     }
 
     /// The struct that is a global is in scope everywhere.
@@ -278,7 +326,7 @@ impl<'w> Writer<'w> {
 
     /// A boolean.
     fn bool(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 12);
+        let (part, way) = self.composite(depth, 14);
         let depth = depth.saturating_sub(1);
         let text = match way {
             0 => match self.pick(|kind| *kind == Kind::Bool) {
@@ -308,7 +356,11 @@ impl<'w> Writer<'w> {
                 let test = self.within(vec![(name.clone(), Kind::Number)], |this| this.bool(depth));
                 format!("({op} (lambda ({name}) {test}) {list})")
             }
-            _ => self.stored_bool(),
+            11 => self.stored_bool(),
+            _ => match self.counter_test() {
+                Some(test) => test,
+                None => self.stored_bool(),
+            },
         };
         self.choices.end(part);
         text
@@ -335,7 +387,7 @@ impl<'w> Writer<'w> {
     /// The simplest number at hand.
     fn number(&mut self) -> String {
         match self.choices.below(6) {
-            0..3 => match self.pick(|kind| matches!(kind, Kind::Number | Kind::Variable)) {
+            0..3 => match self.pick(|kind| matches!(kind, Kind::Number | Kind::Variable | Kind::Counter)) {
                 Some((name, _)) => name,
                 None => self.field(),
             },

@@ -175,6 +175,38 @@ impl Definitions {
         this
     }
 
+    /// Bytes of a struct, laid out as in C.
+    pub(super) fn size(&self, index: usize) -> usize {
+        self.layout(&Content::Struct(index)).0
+    }
+
+    /// Bytes and alignment.
+    fn layout(&self, content: &Content) -> (usize, usize) {
+        match content {
+            Content::Number(ty) => {
+                let bits: usize = ty.trim_start_matches(|c: char| c.is_alphabetic()).parse().unwrap();
+                (bits / 8, bits / 8)
+            }
+            Content::Bool => (1, 1),
+            Content::Enum | Content::Ipv4 => (4, 4),
+            Content::Ipv6 => (16, 1),
+            Content::Mac => (6, 1),
+            Content::Array(ty, count) => {
+                let (size, align) = self.layout(&Content::Number(ty));
+                (size * count, align)
+            }
+            Content::Struct(index) => {
+                let (mut end, mut most) = (0_usize, 1);
+                for field in &self.structs[*index].fields {
+                    let (size, align) = self.layout(field);
+                    end = end.next_multiple_of(align) + size;
+                    most = most.max(align);
+                }
+                (end.next_multiple_of(most), most)
+            }
+        }
+    }
+
     fn field(&self, choices: &mut Choices, before: usize) -> Content {
         match choices.below(11) {
             0..5 => Content::Number(NUMBERS[choices.below(NUMBERS.len())]),

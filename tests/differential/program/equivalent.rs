@@ -3,116 +3,81 @@
 //! The evaluator takes the checker's word for what a program means. Where the checker reads a form wrongly, the program and its
 //! double differ.
 
-use std::iter::Peekable;
-use std::str::Chars;
+mod binding;
+mod choice;
+mod comparison;
+mod looping;
+mod tree;
 
 use crate::choices::Random;
+use tree::{Tree, atom};
 
-#[derive(Clone)]
-enum Tree {
-    Atom(String),
-    List(Vec<Tree>),
-}
-
-/// The same program, with about half of its comparisons and choices in other words.
-pub(crate) fn equivalent(text: &str, seed: u64) -> String {
-    let mut random = Random::new(seed);
-    let mut characters = text.chars().peekable();
+/// The same program, with one in `rarity` of its forms in other words, as far as there are others.
+pub(crate) fn equivalent(text: &str, seed: u64, rarity: usize) -> String {
+    let mut rewriter = Rewriter { random: Random::new(seed), rarity, names: 0 };
     let mut whole = String::new();
-    while let Some(tree) = read(&mut characters) {
-        print(&rewritten(tree, &mut random), &mut whole);
+    for tree in tree::read(text) {
+        rewriter.rewritten(tree).print(&mut whole);
     }
     whole
 }
 
-fn read(characters: &mut Peekable<Chars<'_>>) -> Option<Tree> {
-    while characters.next_if(|next| next.is_whitespace()).is_some() {}
-    match characters.peek()? {
-        '(' => {
-            characters.next();
-            let mut items = vec![];
-            while let Some(item) = read(characters) {
-                items.push(item);
-            }
-            characters.next();
-            Some(Tree::List(items))
-        }
-        ')' => None,
-        '"' => {
-            characters.next();
-            let mut string = String::from("\"");
-            string.extend(std::iter::from_fn(|| characters.next_if(|next| *next != '"')));
-            characters.next();
-            Some(Tree::Atom(string + "\""))
-        }
-        _ => {
-            let ends = |next: &char| next.is_whitespace() || "()\"".contains(*next);
-            Some(Tree::Atom(std::iter::from_fn(|| characters.next_if(|next| !ends(next))).collect()))
-        }
-    }
+struct Rewriter {
+    random: Random,
+    rarity: usize,
+    names: usize,
 }
 
-fn print(tree: &Tree, text: &mut String) {
-    match tree {
-        Tree::Atom(atom) => text.push_str(atom),
-        Tree::List(items) => {
-            text.push('(');
-            for item in items {
-                print(item, text);
-                text.push(' ');
-            }
-            text.push(')');
+impl Rewriter {
+    fn below(&mut self, end: usize) -> usize {
+        self.random.below(end)
+    }
+
+    /// A name that the generator does not give.
+    fn name(&mut self) -> Tree {
+        self.names += 1;
+        atom(&format!("w{}", self.names))
+    }
+
+    /// From the inside out.
+    fn rewritten(&mut self, tree: Tree) -> Tree {
+        let Tree::List(items) = tree else { return tree };
+        if items.first().is_some_and(|head| ["define-syntax", "syntax-rules", "quote"].iter().any(|name| head.is(name)))
+        {
+            return Tree::List(items);
+        }
+        let items: Vec<Tree> = items.into_iter().map(|item| self.rewritten(item)).collect();
+        let other = (self.below(self.rarity) == 0).then(|| self.other(&items)).flatten();
+        other.unwrap_or(Tree::List(items))
+    }
+
+    fn other(&mut self, items: &[Tree]) -> Option<Tree> {
+        let (head, rest) = items.split_first()?;
+        match (head.atom()?, rest) {
+            (head @ ("=" | "<" | ">" | "<=" | ">="), _) => self.comparison(head, rest),
+            (head @ ("zero?" | "positive?" | "negative?" | "even?" | "odd?"), [operand]) => self.of_one(head, operand),
+            ("if", [test, then, otherwise]) => self.if_form(test, then, otherwise),
+            ("cond", clauses) => self.cond(clauses),
+            ("case", [key, clauses @ ..]) => self.case(key, clauses),
+            (head @ ("when" | "unless"), [test, body @ ..]) => self.when(head, test, body),
+            (head @ ("and" | "or" | "not"), operands) => self.and_or_not(head, operands),
+            ("for", [clause, body @ ..]) => self.for_form(clause, body),
+            ("for-each", [procedure, sequence]) => self.for_each(procedure, sequence),
+            ("fold", [procedure, start, sequence]) => self.fold(procedure, start, sequence),
+            ("do", [variables, exit, body @ ..]) => self.do_form(variables, exit, body),
+            ("while", [test, body @ ..]) => self.while_form(test, body),
+            ("let", [name @ Tree::Atom(_), bindings, body]) => self.named_let(name, bindings, body),
+            ("let", [bindings, body @ ..]) => self.let_form(bindings, body),
+            ("let*", [bindings, body @ ..]) => self.let_star(bindings, body),
+            ("let-values", [bindings, body]) => self.let_values(bindings, body),
+            ("set!", [variable, value]) => self.set(variable, value),
+            ("define", [header, rest @ ..]) => self.procedure(header, rest),
+            (
+                head @ ("+" | "-" | "*" | "bitwise-and" | "bitwise-ior" | "bitwise-xor" | "quotient" | "remainder"
+                | "modulo" | "arithmetic-shift" | "min" | "max"),
+                operands,
+            ) => self.operation(head, operands),
+            _ => None,
         }
     }
-}
-
-fn rewritten(tree: Tree, random: &mut Random) -> Tree {
-    let Tree::List(items) = tree else { return tree };
-    if matches!(items.first(), Some(Tree::Atom(head)) if head == "define-syntax") {
-        return Tree::List(items);
-    }
-    let items: Vec<Tree> = items.into_iter().map(|item| rewritten(item, random)).collect();
-    let [Tree::Atom(head), rest @ ..] = items.as_slice() else { return Tree::List(items) };
-    let atom = |text: &str| Tree::Atom(text.to_owned());
-    let form = |head: &str, rest: &[Tree]| Tree::List([&[atom(head)], rest].concat());
-    let not = |tree: Tree| form("not", &[tree]);
-    let way = random.below(6);
-    match (head.as_str(), rest) {
-        ("=", [a, b]) => match way {
-            0 => not(not(form("=", rest))),
-            // Each is read twice.
-            1 if is_atom(a) && is_atom(b) => form("and", &[form("<=", rest), form(">=", rest)]),
-            2 => form("if", &[form("=", rest), atom("#t"), atom("#f")]),
-            _ => Tree::List(items),
-        },
-        ("<" | ">" | "<=" | ">=", [a, b]) => {
-            let (opposite, mirrored) = match head.as_str() {
-                "<" => (">=", ">"),
-                ">" => ("<=", "<"),
-                "<=" => (">", ">="),
-                _ => ("<", "<="),
-            };
-            match way {
-                0 => not(form(opposite, rest)),
-                // The order in which they are computed must not change.
-                1 if is_atom(a) || is_atom(b) => form(mirrored, &[b.clone(), a.clone()]),
-                2 => not(not(form(head, rest))),
-                _ => Tree::List(items),
-            }
-        }
-        ("if", [test, then, otherwise]) => match way {
-            0 => form("if", &[not(test.clone()), otherwise.clone(), then.clone()]),
-            1 => form(
-                "cond",
-                &[Tree::List(vec![test.clone(), then.clone()]), form("else", std::slice::from_ref(otherwise))],
-            ),
-            2 => form("begin", &[form("if", rest)]),
-            _ => Tree::List(items),
-        },
-        _ => Tree::List(items),
-    }
-}
-
-fn is_atom(tree: &Tree) -> bool {
-    matches!(tree, Tree::Atom(_))
 }

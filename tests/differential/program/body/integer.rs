@@ -1,11 +1,11 @@
 //! Numbers.
 
-use super::{Callable, Kind, Writer};
+use super::{Callable, Given, Kind, Writer};
 
 impl Writer<'_> {
     /// A number.
     pub(super) fn int(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 46);
+        let (part, way) = self.composite(depth, 48);
         let inner = depth.saturating_sub(1);
         let text = match way {
             0..4 => self.number(),
@@ -74,6 +74,11 @@ impl Writer<'_> {
                 let statement = self.statement(inner);
                 format!("(begin {statement} {})", self.int(inner))
             }
+            45 => match self.counter_choice(inner) {
+                Some(text) => text,
+                None => self.round(inner),
+            },
+            46 => self.helper(inner),
             _ => self.map_result(inner),
         };
         self.choices.end(part);
@@ -129,6 +134,7 @@ impl Writer<'_> {
             }
             2 => {
                 let value = self.int(depth);
+                let value = self.read(value);
                 let body = self.within(vec![(name.clone(), Kind::Variable)], |this| this.body(depth));
                 format!("(let (({name} {value})) {body})")
             }
@@ -142,6 +148,7 @@ impl Writer<'_> {
                 let value = self.int(depth);
                 let names = vec![(name.clone(), Kind::Number)];
                 let second = self.within(names.clone(), |this| this.int(depth));
+                let second = self.read(second);
                 let names = [names, vec![(other.clone(), Kind::Variable)]].concat();
                 let body = self.within(names, |this| this.body(depth));
                 format!("(let* (({name} {value}) ({other} {second})) {body})")
@@ -163,6 +170,12 @@ impl Writer<'_> {
                 )
             }
         }
+    }
+
+    /// A number for a variable that is set: a name for what a map holds stands for the place, which is another thing.
+    pub(super) fn read(&self, value: String) -> String {
+        let is_entry = |(name, kind): &(String, Kind)| matches!(kind, Kind::Entry(_)) && value.contains(name.as_str());
+        if self.scope.iter().any(is_entry) { format!("(bitwise-ior {value} 0)") } else { value }
     }
 
     /// Procedures given to procedures.
@@ -206,11 +219,19 @@ impl Writer<'_> {
             return self.int(depth);
         }
         let index = self.callable.len() - 1 - self.choices.below(self.callable.len());
-        let Callable { name, parameters, takes_context } = self.callable[index].clone();
-        if takes_context && !self.in_entry {
-            return self.int(depth);
-        }
+        let Callable { name, parameters, given } = self.callable[index].clone();
+        let first = match given {
+            Given::Nothing => String::new(),
+            Given::Context if self.has_context => " ctx".to_owned(),
+            Given::Input if self.in_entry => " in".to_owned(),
+            Given::Place if self.has_context => format!(" {}", self.place()),
+            Given::Struct(index) => match self.pick(|kind| *kind == Kind::Struct(index)) {
+                Some((name, _)) => format!(" {name}"),
+                None => format!(" (make-s{index})"),
+            },
+            _ => return self.int(depth),
+        };
         let arguments: Vec<String> = (0..parameters).map(|_| self.int(depth)).collect();
-        format!("({name}{} {})", if takes_context { " ctx" } else { "" }, arguments.join(" "))
+        format!("({name}{first} {})", arguments.join(" "))
     }
 }

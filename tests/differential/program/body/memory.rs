@@ -29,7 +29,7 @@ impl Writer<'_> {
     }
 
     /// A number that a struct holds, or a struct that it holds.
-    fn struct_field(&mut self, name: &str, index: usize, depth: usize) -> String {
+    pub(super) fn struct_field(&mut self, name: &str, index: usize, depth: usize) -> String {
         let fields = &self.definitions.structs[index].fields;
         let field = self.choices.below(fields.len());
         match &fields[field] {

@@ -47,7 +47,10 @@ impl Writer<'_> {
                 format!("(case {value} ((red) {}) ((green blue) {}) (else 3))", self.number(), self.number())
             }
             Content::Ipv4 if self.choices.below(2) == 0 => format!("(the u32 {value})"),
-            _ => format!("(if (= {value} {other}) {} {})", self.number(), self.number()),
+            _ => {
+                let same = ["equal?", "eqv?", "eq?"][self.choices.below(3)];
+                format!("(if ({same} {value} {other}) {} {})", self.number(), self.number())
+            }
         }
     }
 

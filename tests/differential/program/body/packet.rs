@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use eshkol_core::kernel::packet_header;
 
 use super::super::definition::{Content, EXTRA, INPUT};
-use super::{Parsed, Writer};
+use super::{Kind, Level, Parsed, Writer};
 
 /// Headers that are parsed one after the other, whatever the packet says that it is.
 const CHAINS: [&[&str]; 13] = [
@@ -114,7 +114,7 @@ impl Writer<'_> {
 
     /// Headers of the packet, one after the other, and a number from what they say.
     pub(super) fn parsed(&mut self, depth: usize) -> String {
-        if !self.in_entry {
+        if !self.has_context {
             return self.number();
         }
         // The verifier would walk over them anew in every round.
@@ -143,13 +143,61 @@ impl Writer<'_> {
         format!("{text}(let () {body}){end}")
     }
 
+    /// A place in the packet where something may be parsed.
+    pub(super) fn place(&mut self) -> String {
+        match self.header() {
+            Some(Parsed { name, header }) if self.choices.below(3) > 0 => format!("({header}-payload {name})"),
+            _ => "ctx".to_owned(),
+        }
+    }
+
     /// What a program knows of a packet without looking into it.
     pub(super) fn environment(&mut self) -> String {
-        if !self.in_entry {
+        if !self.has_context {
             return self.number();
         }
         ["(packet-length ctx)", "(ctx-ingress-ifindex ctx)", "(ctx-rx-queue-index ctx)"][self.choices.below(3)]
             .to_owned()
+    }
+
+    /// What a helper makes of memory and the packet.
+    pub(super) fn helper(&mut self, depth: usize) -> String {
+        if !self.has_context || self.allocations >= 5 {
+            return self.environment();
+        }
+        let index = self.choices.below(self.definitions.structs.len());
+        let (name, value, size) = (self.name("s"), self.made(index, depth), self.definitions.size(index));
+        let names = vec![(name.clone(), Kind::Struct(index))];
+        let plain = |field: &Content| !matches!(field, Content::Bool | Content::Enum | Content::Struct(_));
+        let holds_any = self.definitions.structs[index].fields.iter().all(plain);
+        let offset = match self.choices.below(3) {
+            0 => [0, 14, 54, 90, 200][self.choices.below(5)].to_string(),
+            _ => format!("(bitwise-and {} 127)", self.number()),
+        };
+        let call = match self.choices.below(3) {
+            0 if self.level == Level::V6_12 && holds_any => format!("(bpf-xdp-load-bytes ctx {offset} {name} {size})"),
+            1 if self.level == Level::V6_12 => format!("(bpf-xdp-store-bytes ctx {offset} {name} {size})"),
+            _ => {
+                let words = size / 4 * 4;
+                let parts = match self.choices.below(3) {
+                    _ if words == 0 => "0 0 0 0".to_owned(),
+                    0 => format!("0 0 {name} {words}"),
+                    1 => format!("{name} {words} 0 0"),
+                    _ => format!("{name} {words} {name} 4"),
+                };
+                // Kernels give it in 32 bits or, since 6.13, in 16.
+                let sum = self.name("x");
+                let once = format!("(+ (bitwise-and {sum} 0xffff) (arithmetic-shift {sum} -16))");
+                let seed = self.int(0);
+                format!(
+                    "(let (({sum} (the u32 (bpf-csum-diff {parts} (the u32 {seed}))))) (let (({sum} {once})) {once}))"
+                )
+            }
+        };
+        let result = self.name("x");
+        let field = self.struct_field(&name, index, 3);
+        let rest = self.within(names, |this| this.int(depth));
+        format!("(let (({name} {value})) (let (({result} {call})) (+ {result} {field} {rest})))")
     }
 
     /// Moves an end of the packet in some programs, and begins what is done with what is left of it. Whether it does.

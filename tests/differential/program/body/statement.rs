@@ -5,7 +5,7 @@ use super::{Kind, Level, Writer};
 
 impl Writer<'_> {
     pub(super) fn statement(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 23);
+        let (part, way) = self.composite(depth, 25);
         let depth = depth.saturating_sub(1);
         let text = match way {
             0 => "(void)".to_owned(),
@@ -33,6 +33,7 @@ impl Writer<'_> {
             19 => self.checksum(depth),
             20 => self.for_each_element(depth),
             21 => self.change_field(depth),
+            22 | 23 => self.at_some_round(depth),
             _ => self.set_global(depth),
         };
         self.choices.end(part);
@@ -119,13 +120,14 @@ impl Writer<'_> {
         if matches!(map.key, Content::Number(_)) {
             names.push((key.clone(), Kind::Number));
         }
-        let in_entry = std::mem::replace(&mut self.in_entry, false);
+        let (in_entry, has_context) = (self.in_entry, self.has_context);
+        (self.in_entry, self.has_context) = (false, false);
         let headers = std::mem::take(&mut self.headers);
         self.loops += 1;
         let body = self.within(names, |this| this.statement(depth));
         self.loops -= 1;
         self.headers = headers;
-        self.in_entry = in_entry;
+        (self.in_entry, self.has_context) = (in_entry, has_context);
         format!("(map-for-each (lambda ({key} {value}) {body}) {})", map.name)
     }
 
@@ -155,11 +157,11 @@ impl Writer<'_> {
         }
     }
 
-    fn looped(&mut self, depth: usize) -> String {
+    pub(super) fn looped(&mut self, depth: usize) -> String {
         let trips = if self.level == Level::V4_18 || self.loops > 0 { 2 } else { 1 + self.choices.below(10) };
         let index = self.name("i");
         self.loops += 1;
-        let body = self.within(vec![(index.clone(), Kind::Number)], |this| this.statement(depth));
+        let body = self.within(vec![(index.clone(), Kind::Counter)], |this| this.statement(depth));
         self.loops -= 1;
         format!("(for ({index} in (range 0 {trips})) {body})")
     }
