@@ -3,15 +3,18 @@
 //! What an argument does before it has a value is put in front of the whole call ([`Pending`]), and what is used twice is bound there. So an
 //! argument that only reads would read too late: after what a later argument changes. It is bound at its own place then.
 
+use super::builtin::takes_place;
 use super::checker::{Checker, Pending};
 use super::parts::parts;
 use super::typed::{self, ExprKind as Typed};
-use super::value::Value;
+use super::value::{Procedure, Static, Value};
 use crate::expand::form::Expr;
 
 impl Checker<'_> {
-    /// Checks arguments, in order.
-    pub(super) fn values_in_order(&mut self, arguments: &[Expr]) -> Vec<Value> {
+    /// Checks the arguments of a procedure, in order.
+    pub(super) fn values_in_order(&mut self, procedure: &Value, arguments: &[Expr]) -> Vec<Value> {
+        let takes_place =
+            matches!(procedure, Value::Static(Static::Procedure(Procedure::Builtin(name)), _) if takes_place(name));
         let epoch = self.flow.epoch;
         let mut values: Vec<(Value, usize)> = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -20,12 +23,12 @@ impl Checker<'_> {
         }
         let mut changes = self.flow.epoch != epoch;
         let mut end = self.pending.len();
-        for (value, place) in values.iter_mut().rev() {
+        for (index, (value, place)) in values.iter_mut().enumerate().rev() {
             changes |= self.pending.iter().take(end).skip(*place).any(pending_changes);
             end = *place;
             let changes_itself = matches!(&*value, Value::Run(run) if has_effect(&run.expr));
             let reads = matches!(&*value, Value::Run(run) if self.reads(&run.expr));
-            if changes && reads {
+            if changes && reads && !(index == 0 && takes_place) {
                 let mut rest = self.pending.split_off(*place);
                 *value = self.stable(std::mem::replace(value, Value::Error(value.span())), "argument");
                 self.pending.append(&mut rest);
@@ -48,6 +51,7 @@ impl Checker<'_> {
             | Typed::PacketLength(_)
             | Typed::Parse { .. }
             | Typed::Helper { .. }
+            | Typed::Kernel(_)
             | Typed::Call { .. } => true,
             _ => false,
         };

@@ -16,6 +16,8 @@ use crate::source::Span;
 
 /// How deep a procedure may call itself while compiling.
 const RECURSION_LIMIT: usize = 500;
+/// How many calls of a procedure that is given another may be in each other.
+const NESTING_LIMIT: usize = 16;
 /// From so many calls of a procedure in each other on, they and not the text are what is deep.
 const DEEP_RECURSION: usize = 50;
 /// From this many expressions on, a procedure that is used more than once stays a function.
@@ -175,12 +177,7 @@ impl Checker<'_> {
     /// Checks a call.
     pub(super) fn call(&mut self, callee: &Expr, arguments: &[Expr], position: Position, span: Span) -> Value {
         let procedure = self.value(callee);
-        let before = self.flow.epoch;
-        let mut values: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
-        if self.flow.epoch != before {
-            // One argument moves the packet: all are computed in order, so that none reads it at the wrong time.
-            values = values.into_iter().map(|value| self.stable(value, "argument")).collect();
-        }
+        let values = self.values_in_order(&procedure, arguments);
         match procedure {
             Value::Static(Static::Procedure(procedure), _) => self.apply(&procedure, values, position, span),
             Value::Error(_) => Value::Error(span),
@@ -355,7 +352,9 @@ impl Checker<'_> {
         let (all, depth) = (of_lambda.clone().count(), of_lambda.filter(is_same).count());
         let counts = values.iter().any(|value| matches!(value, Value::Run(run) if run.constant().is_some()))
             || values.iter().any(|value| matches!(value, Value::Static(Static::List(_), _)));
-        if all <= RECURSION_LIMIT && (counts || depth <= 1) {
+        // What it is given to call may come to it again, with something else to call: `(twice (lambda (x) (twice g x)) v)`.
+        let nests = values.iter().any(|value| matches!(value, Value::Static(Static::Procedure(_), _)));
+        if all <= RECURSION_LIMIT && (counts || depth <= 1) || nests && all <= NESTING_LIMIT {
             return true;
         }
         self.report_recursion(lambda, span);
@@ -411,7 +410,7 @@ impl Checker<'_> {
             }
             arguments.push(run.clone());
         }
-        let signature: Vec<String> = arguments.iter().map(|run| format!("{:?}", run.expr.ty)).collect();
+        let signature: Vec<String> = arguments.iter().map(|run| format!("{:?} {}", run.expr.ty, run.literal)).collect();
         let key = (definition, signature.join(","));
         let known = match self.functions.known.get(&key) {
             Some(known) => known.clone(),
@@ -440,7 +439,8 @@ impl Checker<'_> {
         let mut parameters = Vec::new();
         let mut values = Vec::new();
         for (argument, parameter) in arguments.iter().zip(&lambda.parameters) {
-            let run = Run::new(typed::Expr::new(argument.expr.ty.clone(), span, Typed::Unit));
+            let unknown = Run::new(typed::Expr::new(argument.expr.ty.clone(), span, Typed::Unit));
+            let run = Run { literal: argument.literal, ..unknown };
             let name = self.unit.variables.at(*parameter).name.clone();
             let local = self.new_local(&name, &run, false);
             if matches!(run.expr.ty, Type::Context(_)) {
@@ -476,7 +476,7 @@ impl Checker<'_> {
             loops: state.loops,
             body: run.expr.clone(),
         });
-        let result = Run { epoch: None, literal: false, implied: Implied::default(), ..run };
+        let result = Run { epoch: None, implied: Implied::default(), ..run };
         Some(Outlined { id, result })
     }
 }

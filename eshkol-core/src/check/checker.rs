@@ -123,6 +123,8 @@ pub(super) struct FunctionState {
     pub(super) epochs: BTreeMap<LocalId, Epoch>,
     /// Integer locals whose range the kernel's verifier may not know.
     pub(super) opaque: BTreeSet<LocalId>,
+    /// Locals that hold what is written as numbers, and so take the type of what they meet.
+    pub(super) literals: BTreeSet<LocalId>,
     /// Locals that hold what a helper gives that puts two numbers in one.
     pub(super) two_numbers: BTreeMap<LocalId, &'static TwoNumbers>,
     /// The local that holds the context, where there is one.
@@ -282,6 +284,9 @@ impl Checker<'_> {
         if run.opaque {
             self.function.opaque.insert(local);
         }
+        if !mutated && run.literal {
+            self.function.literals.insert(local);
+        }
         if !mutated && !run.implied.is_empty() {
             self.flow.implied.insert(local, run.implied.clone());
         }
@@ -302,6 +307,7 @@ impl Checker<'_> {
         if let Some(range) = self.flow.ranges.get(&local) {
             run.range = *range;
         }
+        run.literal = self.function.literals.contains(&local);
         run.epoch = self.function.epochs.get(&local).copied();
         run.implied = self.flow.implied.get(&local).cloned().unwrap_or_default();
         run.opaque = self.function.opaque.contains(&local) && !self.flow.visible.contains(&local);
@@ -335,11 +341,8 @@ impl Checker<'_> {
             return run;
         }
         let local = self.new_local(name, &run, false);
-        let literal = run.literal;
         self.pending.push(Pending::Let(local, run.expr));
-        let mut read = self.read_local(local, span);
-        read.literal = literal;
-        read
+        self.read_local(local, span)
     }
 
     /// Binds a source variable in the environment.

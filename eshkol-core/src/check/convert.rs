@@ -231,17 +231,26 @@ impl Checker<'_> {
 
     /// The one value that an `if` gives, of what its branches give, with each branch converted to it.
     /// `None`, reported, where they don't go together.
-    pub(super) fn unify(&mut self, then: Run, otherwise: Run, span: Span) -> Option<(Type, typed::Expr, typed::Expr)> {
+    pub(super) fn unify(
+        &mut self,
+        mut then: Run,
+        mut otherwise: Run,
+        span: Span,
+    ) -> Option<(Type, typed::Expr, typed::Expr)> {
         if then.expr.ty == Type::Never {
             return Some((otherwise.expr.ty.clone(), then.expr, otherwise.expr));
         }
         if otherwise.expr.ty == Type::Never || then.expr.ty == otherwise.expr.ty {
             return Some((then.expr.ty.clone(), then.expr, otherwise.expr));
         }
-        if let (Type::Values(a), Type::Values(b)) = (&then.expr.ty, &otherwise.expr.ty)
-            && let Some(parts) = unify_parts(a, b)
-        {
-            return Some((Type::Values(parts), then.expr, otherwise.expr));
+        if let (Type::Values(a), Type::Values(b)) = (then.expr.ty.clone(), otherwise.expr.ty.clone()) {
+            then.expr = self.read_values(then.expr, &b);
+            otherwise.expr = self.read_values(otherwise.expr, &a);
+            if let (Type::Values(a), Type::Values(b)) = (&then.expr.ty, &otherwise.expr.ty)
+                && let Some(parts) = unify_parts(a, b)
+            {
+                return Some((Type::Values(parts), then.expr, otherwise.expr));
+            }
         }
         if let Some((reference, then, otherwise)) = unify_references(&then, &otherwise) {
             return Some((reference, then, otherwise));
@@ -270,6 +279,49 @@ impl Checker<'_> {
         }
         self.branches_differ(&then, &otherwise, span);
         None
+    }
+
+    /// Several values, with those read that are a reference here and a number in the other branch.
+    fn read_values(&mut self, expr: typed::Expr, other: &[Type]) -> typed::Expr {
+        let (span, ty) = (expr.span, expr.ty);
+        let kind = match expr.kind {
+            ExprKind::Values(parts) if parts.len() == other.len() => {
+                let parts = parts.into_iter().zip(other).map(|(part, other)| self.read_beside(part, other)).collect();
+                ExprKind::Values(parts)
+            }
+            ExprKind::Let { local, value, body } => {
+                ExprKind::Let { local, value, body: Box::new(self.read_values(*body, other)) }
+            }
+            ExprKind::LetValues { locals, value, body } => {
+                ExprKind::LetValues { locals, value, body: Box::new(self.read_values(*body, other)) }
+            }
+            ExprKind::Seq(mut items) => {
+                if let Some(last) = items.pop() {
+                    items.push(self.read_values(last, other));
+                }
+                ExprKind::Seq(items)
+            }
+            kind => return typed::Expr::new(ty, span, kind),
+        };
+        let ty = match &kind {
+            ExprKind::Values(parts) => Type::Values(parts.iter().map(|part| part.ty.clone()).collect()),
+            ExprKind::Let { body, .. } | ExprKind::LetValues { body, .. } => body.ty.clone(),
+            ExprKind::Seq(items) => items.last().map_or(ty, |last| last.ty.clone()),
+            _ => ty,
+        };
+        typed::Expr::new(ty, span, kind)
+    }
+
+    fn read_beside(&mut self, expr: typed::Expr, other: &Type) -> typed::Expr {
+        let target = match &expr.ty {
+            Type::Ref(RefType { target: RefTarget::Data(data), .. }) => data.storage(),
+            _ => None,
+        };
+        if target.is_none() || !matches!(other, Type::Scalar(_) | Type::Ipv6) {
+            return expr;
+        }
+        let unread = expr.clone();
+        self.read_through(Run::new(expr)).map_or(unread, |run| run.expr)
     }
 
     fn branches_differ(&mut self, then: &Run, otherwise: &Run, span: Span) {

@@ -153,7 +153,7 @@ impl Checker<'_> {
                 return negate(test, expr.span);
             }
             ExprKind::Builtin(name) if super::builtin::is_test(name) => {
-                let values: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
+                let values = self.values_in_order(&Value::unspecified(callee.span), arguments);
                 return self.test_builtin(name, values, expr.span);
             }
             ExprKind::Local(_) | ExprKind::Definition(_) | ExprKind::Lambda(_) => self.value(callee),
@@ -165,7 +165,7 @@ impl Checker<'_> {
             _ => None,
         };
         let Some((lambda, environment)) = inline else { return self.test_of_value(expr) };
-        let values: Vec<Value> = arguments.iter().map(|argument| self.value(argument)).collect();
+        let values = self.values_in_order(&closure, arguments);
         let span = expr.span;
         self.enter(&lambda, span, |checker| {
             checker.in_environment(environment, |checker| {
@@ -344,7 +344,8 @@ impl Checker<'_> {
         }
         self.warn_of_zero(comparison, &a, &b, span);
         // Narrow unsigned numbers are the same read as signed; only `:u64` against a signed one is read anew.
-        let signed = (a_int.signed && !a.literal) || (b_int.signed && !b.literal) || negative(&a) || negative(&b);
+        let may_be_negative = |run: &Run, int: IntType| if run.literal { run.range.low < 0 } else { int.signed };
+        let signed = may_be_negative(&a, a_int) || may_be_negative(&b, b_int);
         let seen_as = |run: &Run| {
             let domain = Range::of(if signed { IntType::I64 } else { IntType::U64 });
             if run.range.within(domain) { run.range } else { domain }

@@ -298,7 +298,7 @@ pub(super) fn describe(value: &Value, names: &dyn Fn(&DataType) -> String) -> St
             Static::Range { .. } => "a range".to_owned(),
             Static::PacketStart(..) => "the start of the packet".to_owned(),
             Static::PacketEnd(..) => "the end of the packet".to_owned(),
-            Static::Values(parts) => format!("{} values", parts.len()),
+            Static::Values(parts) => describe_parts(parts.iter().map(|part| describe(part, names)).collect()),
             Static::Unspecified => "no value".to_owned(),
         },
         Value::Error(_) => "an error".to_owned(),
@@ -322,8 +322,12 @@ pub(super) fn describe_type(ty: &Type, names: &dyn Fn(&DataType) -> String) -> S
         Type::Cursor => "a place in the packet".to_owned(),
         Type::Context(_) => "the context".to_owned(),
         Type::Kernel(_) => "an address in the kernel".to_owned(),
-        Type::Values(parts) => format!("{} values", parts.len()),
+        Type::Values(parts) => describe_parts(parts.iter().map(|part| describe_type(part, names)).collect()),
     }
+}
+
+fn describe_parts(parts: Vec<String>) -> String {
+    format!("{} values ({})", parts.len(), parts.join(", "))
 }
 
 /// How many expressions a form is made of, up to a limit: the measure by which procedures are inlined.

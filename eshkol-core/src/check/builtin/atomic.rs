@@ -21,6 +21,11 @@ pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "atomic-compare-exchange!", arity: (3, 3), check: compare_exchange },
 ];
 
+/// Whether the first argument of a procedure is a place, and not what is there.
+pub(in super::super) fn takes_place(name: &str) -> bool {
+    TABLE.iter().any(|builtin| builtin.name == name)
+}
+
 /// The place that an expression reads: a field, an element, a global, or what a reference points to.
 fn place(checker: &mut Checker<'_>, value: Value) -> Option<(Place, Storage, DataType)> {
     let run = checker.run(value)?;

@@ -19,6 +19,7 @@ mod tail_call;
 mod trace_print;
 mod tracing;
 
+pub(super) use atomic::takes_place;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 

@@ -238,6 +238,7 @@ fn advance(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let [from, bytes] = call.arguments();
     let (from, bytes) = (checker.run(from), checker.int(bytes));
     let (Some(from), Some(bytes)) = (from, bytes) else { return Value::Error(span) };
+    let from = checker.start_of_context(from);
     let in_packet = match &from.expr.ty {
         Type::Cursor => true,
         Type::Ref(reference) => reference.region == Region::Packet,
@@ -364,6 +365,16 @@ impl Checker<'_> {
         self.parse(&name, size, at, span)
     }
 
+    /// The start of the packet, for the context.
+    fn start_of_context(&self, run: Run) -> Run {
+        if !matches!(run.expr.ty, Type::Context(_)) {
+            return run;
+        }
+        let span = run.expr.span;
+        let kind = Typed::PacketStart(Box::new(run.expr));
+        Run::new(typed::Expr::new(Type::Cursor, span, kind)).in_epoch(self.flow.epoch)
+    }
+
     fn cursor_argument(&mut self, value: Value) -> Option<(typed::Expr, Epoch)> {
         let span = value.span();
         match value {
@@ -372,10 +383,7 @@ impl Checker<'_> {
                     let epoch = run.epoch.unwrap_or(self.flow.epoch);
                     Some((run.expr, epoch))
                 }
-                Type::Context(_) => {
-                    let kind = Typed::PacketStart(Box::new(run.expr));
-                    Some((typed::Expr::new(Type::Cursor, span, kind), self.flow.epoch))
-                }
+                Type::Context(_) => Some((self.start_of_context(run).expr, self.flow.epoch)),
                 Type::Ref(RefType { target: RefTarget::Header { header, .. }, .. })
                 | Type::Optional(RefType { target: RefTarget::Header { header, .. }, .. }) => {
                     let header = header.clone();

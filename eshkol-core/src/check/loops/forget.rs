@@ -119,6 +119,14 @@ pub(super) fn forgotten_range(carried: &[Carried], index: usize) -> Option<Range
     carried.iter().find(|carried| carried.what == Counted::Variable(index))?.range
 }
 
+/// The locals bound outside of a loop that its body sets. `None` where the body is not known.
+pub(super) fn set_outside(body: &Value, inside: usize) -> Option<BTreeSet<LocalId>> {
+    let Value::Run(Run { expr, .. }) = body else { return None };
+    let mut set = BTreeSet::new();
+    assigned(expr, inside, &mut set);
+    Some(set)
+}
+
 /// The locals with numbers below `inside` that an expression sets.
 fn assigned(expr: &Expr, inside: usize, set: &mut BTreeSet<LocalId>) {
     if let Typed::Set { local, .. } = &expr.kind

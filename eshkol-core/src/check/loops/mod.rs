@@ -111,9 +111,11 @@ impl Checker<'_> {
         let mut rounds: Option<Vec<Round>> = None;
         let mut pass = 0;
         let mut carried: Vec<Carried> = Vec::new();
+        // The outer locals that the body sets, as far as that is known.
+        let mut set: Option<BTreeSet<LocalId>> = None;
         loop {
             let last = pass >= 2;
-            self.flow = self.loop_entry(&entry, rounds.as_deref());
+            self.flow = self.loop_entry(&entry, rounds.as_deref(), set.as_ref());
             forget_outer(&mut self.flow, &carried);
             if rounds.is_some() {
                 self.bound_outer_counters(&counters);
@@ -158,6 +160,7 @@ impl Checker<'_> {
                     carried = self.to_forget(&spec, &types, &done, &value);
                 }
                 counters = found_counters(&spec, &done);
+                set = forget::set_outside(&value, done.inside);
                 rounds = Some(done.rounds);
                 pass += 1;
             }
@@ -172,7 +175,19 @@ impl Checker<'_> {
     }
 
     /// What holds at the start of every round.
-    fn loop_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>) -> Flow {
+    fn loop_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>, set: Option<&BTreeSet<LocalId>>) -> Flow {
+        let mut flow = self.joined_entry(entry, rounds);
+        // In the first round that was checked, nothing was known of anything that is set anywhere.
+        if let (Some(_), Some(set)) = (rounds, set) {
+            let keeps = |local: &&LocalId| !set.contains(local);
+            flow.ranges.extend(entry.ranges.iter().filter(|(local, _)| keeps(local)));
+            flow.present.extend(entry.present.iter().filter(keeps));
+            flow.nonzero.extend(entry.nonzero.iter().filter(keeps));
+        }
+        flow
+    }
+
+    fn joined_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>) -> Flow {
         match rounds {
             None => {
                 let mut flow = entry.clone();
