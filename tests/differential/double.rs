@@ -1,11 +1,11 @@
 //! What a program's doubles mean: the same, in other words.
 
-use eshkol_core::Endianness;
 use eshkol_core::check::typed::Unit;
 use eshkol_core::compile::check;
 use eshkol_core::evaluate::{self, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::source::Sources;
+use eshkol_core::{Architecture, Endianness};
 
 use crate::choices::Random;
 use crate::inputs;
@@ -67,7 +67,7 @@ fn checked(text: &str) -> Result<Result<Unit, String>, String> {
     caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
-        let checked = check(&mut sources, source, &mut NoIncludes);
+        let checked = check(&mut sources, source, &mut NoIncludes, Architecture::OtherLittle);
         checked.unit.ok_or_else(|| reasons(&checked.diagnostics, &sources).into_iter().next().unwrap_or_default())
     })
 }

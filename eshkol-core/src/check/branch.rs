@@ -102,7 +102,7 @@ impl Checker<'_> {
             self.pending.extend(pending);
             let value = value.unwrap_or(Value::Error(span));
             return match other {
-                Some(Value::Run(other)) if !position.effect => self.signed_as_either(value, &other, span),
+                Some(Value::Run(other)) if !position.effect => self.typed_as_either(value, &other, span),
                 _ => value,
             };
         }
@@ -131,16 +131,18 @@ impl Checker<'_> {
         }
     }
 
-    /// The value of the branch that is taken. Whether a number is signed must not depend on what is known of the test.
-    fn signed_as_either(&mut self, taken: Value, other: &Run, span: Span) -> Value {
-        match (&taken, other.int_type()) {
-            (Value::Run(run), Some(other_int)) if !run.literal => match run.int_type() {
-                Some(int) if !int.signed && super::convert::common_int(run, int, other, other_int).signed => {
-                    self.cast(taken, &DataType::Int(IntType::I64), span)
-                }
-                _ => taken,
-            },
-            _ => taken,
+    /// The value that is taken of two. Whether a number is signed, and whether it takes the type of what it meets, must not depend on what is
+    /// known of the test.
+    pub(super) fn typed_as_either(&mut self, taken: Value, other: &Run, span: Span) -> Value {
+        let Value::Run(run) = &taken else { return taken };
+        let (Some(int), Some(other_int)) = (run.int_type(), other.int_type()) else { return taken };
+        let common = super::convert::common_int(run, int, other, other_int);
+        if run.literal && !other.literal {
+            self.cast(taken, &DataType::Int(common), span)
+        } else if !run.literal && !int.signed && common.signed {
+            self.cast(taken, &DataType::Int(IntType::I64), span)
+        } else {
+            taken
         }
     }
 

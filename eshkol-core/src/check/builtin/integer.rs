@@ -265,14 +265,22 @@ fn extreme(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         // An unsigned comparison with a number whose range the verifier knows bounds the other one, too.
         let opaque =
             if smallest && a.range.low >= 0 && b.range.low >= 0 { a.opaque && b.opaque } else { a.opaque || b.opaque };
+        let domain = Range::of(if int.signed { IntType::I64 } else { IntType::U64 });
+        let seen = |run: &Run| if run.range.within(domain) { run.range } else { domain };
+        let (a_range, b_range) = (seen(&a), seen(&b));
         let range = if smallest {
-            Range::new(a.range.low.min(b.range.low), a.range.high.min(b.range.high))
+            Range::new(a_range.low.min(b_range.low), a_range.high.min(b_range.high))
         } else {
-            Range::new(a.range.low.max(b.range.low), a.range.high.max(b.range.high))
+            Range::new(a_range.low.max(b_range.low), a_range.high.max(b_range.high))
         };
         best = match test.expr.kind {
-            Typed::Constant(0) => b,
-            Typed::Constant(_) => a,
+            Typed::Constant(decided) => {
+                let (taken, other) = if decided == 0 { (b, a) } else { (a, b) };
+                match checker.typed_as_either(Value::Run(taken), &other, span) {
+                    Value::Run(run) => run,
+                    other => return other,
+                }
+            }
             _ => {
                 let kind = Typed::If { test: Box::new(test.expr), then: Box::new(a.expr), otherwise: Box::new(b.expr) };
                 match checker.integer(int, range, span, kind) {
