@@ -41,16 +41,17 @@ pub use log;
 pub use logging::{Log, LogForwarder, LogLine};
 pub use map::{
     Array, Bucket, Counts, CpuMap, DevMap, Event, FamilyKey, HashMap, Histogram, HistogramFamily, LpmTrie, Map, PerCpu,
-    PerCpuArray, PerCpuHashMap, ProgArray, RingBuf, XskMap, possible_cpus,
+    PerCpuArray, PerCpuHashMap, ProgArray, RingBuf, StackTraces, XskMap, possible_cpus,
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
 #[cfg(feature = "sim")]
 pub use program::TestCall;
 pub use program::{
-    Action, AnyProgram, CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram, Direction, KprobeProgram,
-    KretprobeProgram, Program, RawTracepointProgram, SocketFilterProgram, TcAction, TcProgram, TcxAction, TcxProgram,
-    TestRun, TracepointProgram, XdpAction, XdpMode, XdpProgram,
+    Action, AnyProgram, BtfTracepointProgram, CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram, Direction,
+    KprobeProgram, KretprobeProgram, PerfEventProgram, Program, RawTracepointProgram, Sampling, SocketFilterProgram,
+    TcAction, TcProgram, TcxAction, TcxProgram, TestRun, TracepointProgram, UprobeProgram, UretprobeProgram, XdpAction,
+    XdpMode, XdpProgram,
 };
 pub use tcp::TcpState;
 pub use verifier::{Location, VerifierError};

@@ -47,6 +47,7 @@ pub(crate) mod kind {
     pub(crate) const PROG_ARRAY: u32 = 3;
     pub(crate) const PERCPU_HASH: u32 = 5;
     pub(crate) const PERCPU_ARRAY: u32 = 6;
+    pub(crate) const STACK_TRACE: u32 = 7;
     pub(crate) const LRU_HASH: u32 = 9;
     pub(crate) const LRU_PERCPU_HASH: u32 = 10;
     pub(crate) const LPM_TRIE: u32 = 11;
@@ -460,10 +461,11 @@ pub(crate) fn is_on_file_system(fd: BorrowedFd<'_>, magic: i64) -> bool {
     result == 0 && kind.is_ok_and(|kind| kind == magic)
 }
 
-/// Attaches a program to a raw tracepoint, until the descriptor is closed.
-pub(crate) fn raw_tracepoint_open(program: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
-    let mut attr = RawTracepointAttr { name: address(name.to_bytes_with_nul()), prog_fd: number(program), zero: 0 };
-    // SAFETY: `name` is the address of a NUL-terminated string that outlives the call; the command returns a descriptor.
+/// Attaches a program to a raw tracepoint, until the descriptor is closed. One that was verified for its tracepoint needs no name.
+pub(crate) fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&CStr>) -> io::Result<OwnedFd> {
+    let name = name.map_or(0, |name| address(name.to_bytes_with_nul()));
+    let mut attr = RawTracepointAttr { name, prog_fd: number(program), zero: 0 };
+    // SAFETY: `name` is 0 or the address of a NUL-terminated string that outlives the call; the command returns a descriptor.
     unsafe { bpf_fd(RAW_TRACEPOINT_OPEN, &mut attr) }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use aya::maps::{Map, MapError};
 use aya::programs::{Program, ProgramError};
-use aya::{BtfError, Ebpf, EbpfError, EbpfLoader};
+use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 
 use crate::error::{Error, Need, Result};
 use crate::map;
@@ -49,7 +49,7 @@ pub(crate) fn load(spec: &'static UnitSpec, settings: &Settings) -> Result<Unit>
     let mut ebpf = loaded.map_err(|error| load_failed(spec, error))?;
     for program in spec.programs {
         let loaded = ebpf.program_mut(program.symbol).ok_or_else(|| missing(spec, "program", program.symbol))?;
-        load_program(loaded).map_err(|error| program_failed(spec, program, error))?;
+        load_program(loaded, program).map_err(|error| program_failed(spec, program, error))?;
     }
     Ok(Unit(ebpf))
 }
@@ -133,8 +133,12 @@ fn map_data(map: &Map) -> &aya::maps::MapData {
 }
 
 /// Has the kernel verify a program.
-fn load_program(program: &mut Program) -> Result<(), ProgramError> {
+fn load_program(program: &mut Program, spec: &ProgramSpec) -> Result<(), ProgramError> {
     match program {
+        Program::BtfTracePoint(program) => {
+            let point = spec.attach_points.first().copied().unwrap_or_default();
+            program.load(program::tracepoint_name(point), &Btf::from_sys_fs()?)
+        }
         Program::KProbe(program) => program.load(),
         Program::UProbe(program) => program.load(),
         Program::TracePoint(program) => program.load(),
@@ -160,7 +164,6 @@ fn load_program(program: &mut Program) -> Result<(), ProgramError> {
         // These are verified against the function or hook they go to, which their attach point names.
         Program::Lsm(_)
         | Program::LsmCgroup(_)
-        | Program::BtfTracePoint(_)
         | Program::FEntry(_)
         | Program::FExit(_)
         | Program::Extension(_)
@@ -185,6 +188,11 @@ fn program_failed(unit: &UnitSpec, spec: &'static ProgramSpec, error: ProgramErr
             reason: format!("this version cannot load programs of type `:{}`", spec.program_type),
             source: None,
         },
+        ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }) => {
+            let point = spec.attach_points.first().copied().unwrap_or_default();
+            let advice = program::near_tracepoints(point, || action.clone());
+            Error::with_advice(action, advice, io::Error::from_raw_os_error(libc::ENOENT))
+        }
         other => refused(action, need(spec), other),
     }
 }
@@ -208,6 +216,12 @@ fn load_failed(unit: &UnitSpec, error: EbpfError) -> Error {
             reason: format!("the kernel refuses its type information: {verifier_log}"),
             source: Some(Box::new(io_error)),
         },
+        EbpfError::BtfRelocationError(error) => Error::with_advice(
+            format!("load `{}`", unit.name),
+            "What it declares of a struct of the kernel is not what the running kernel has: a field is a number of another size there, or several \
+             structs have that name. `bpftool btf dump file /sys/kernel/btf/vmlinux format c` shows them",
+            io::Error::new(io::ErrorKind::InvalidData, chain(&error)),
+        ),
         EbpfError::MapError(error) => refused(format!("create the maps of `{}`", unit.name), Need::Maps, error),
         other => damaged(unit, other),
     }

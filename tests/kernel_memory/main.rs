@@ -3,11 +3,32 @@
 
 use std::time::{Duration, Instant};
 
-use eshkol_test_support::{Privilege, require_root};
+use eshkol_test_support::{Privilege, require_root, trace_fs};
 
 /// Reads the current task at a system call of one thread.
 mod task {
     eshkol::eshkol_file!("tests/kernel_memory/task.esh");
+}
+
+/// Reads the current task as the kernel types it.
+mod newer {
+    eshkol::eshkol_file!("tests/kernel_memory/newer.esh");
+}
+
+/// Reads tasks that a tracepoint gives, and its record.
+mod tracepoints {
+    eshkol::eshkol_file!("tests/kernel_memory/tracepoints.esh");
+}
+
+/// Belongs to a tracepoint that no kernel has.
+mod nowhere {
+    eshkol::eshkol! {
+        (define-ebpf-program nowhere
+          (license "GPL")
+          (program-type :btf-tracepoint)
+          (attach-point "sched_swich")
+          (define (main ctx) 0))
+    }
 }
 
 /// Reads a field that no kernel has.
@@ -87,6 +108,30 @@ fn a_task_is_what_proc_says() {
     assert_eq!(event.of_nothing, 0);
 }
 
+/// The same program in the simulator, on tasks that lie as they are declared.
+#[test]
+fn tasks_of_the_simulator_are_read_as_they_are_declared() {
+    let unit = newer::Newer::loader().watched(7).test().unwrap();
+    let machine = unit.simulator().unwrap();
+    // pid, tgid, real-parent, comm, sched-reset-on-fork
+    let task = |pid: i32, tgid: i32, parent: u64, comm: &[u8; 16], reset: u8| {
+        let fields = [&pid.to_ne_bytes()[..], &tgid.to_ne_bytes(), &parent.to_ne_bytes(), comm, &[reset; 8]];
+        machine.add_kernel_memory(&fields.concat())
+    };
+    let parent = task(1, 3, 0, b"init\0\0\0\0\0\0\0\0\0\0\0\0", 0);
+    let child = task(7, 8, parent, b"child\0\0\0\0\0\0\0\0\0\0\0", 5);
+    machine.set_task_address(child);
+    unit.main.test_run(&[]).unwrap();
+    let event = unit.tasks.try_next().unwrap().expect("no event came");
+    assert_eq!((event.pid, event.parent, event.reset, event.letter), (7, 3, 5, b'c'));
+    assert_eq!((event.address, event.first), (child, child));
+    assert_eq!(event.comm_str(), "child");
+    // Its parent has none: what is read there is 0.
+    machine.set_task_address(task(7, 8, 0, b"orphan\0\0\0\0\0\0\0\0\0\0", 0));
+    unit.main.test_run(&[]).unwrap();
+    assert_eq!(unit.tasks.try_next().unwrap().expect("no event came").parent, 0);
+}
+
 #[test]
 fn a_field_that_is_not_there_is_named_with_its_line() {
     let Privilege::Granted = require_root() else { return };
@@ -95,4 +140,57 @@ fn a_field_that_is_not_there_is_named_with_its_line() {
     assert!(error.contains("(task-struct-no-such-field t)"), "{error}");
     assert!(error.contains("field-exists?"), "{error}");
     assert!(!error.contains("please report"), "{error}");
+}
+
+/// The name of this thread.
+fn name_of(thread: i32) -> String {
+    std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn a_typed_task_is_what_proc_says() {
+    let Privilege::Granted = require_root() else { return };
+    set_reset_on_fork();
+    let thread = thread_id();
+    let unit = match newer::Newer::loader().watched(thread).load() {
+        Err(eshkol::Error::KernelTooOld { .. }) => return,
+        loaded => loaded.unwrap(),
+    };
+    let link = unit.main.attach().unwrap();
+    // SAFETY: getppid(2) has no preconditions.
+    let parent = unsafe { libc::getppid() };
+    let event = first(&unit.tasks);
+    drop(link);
+    assert_eq!((event.pid, event.parent, event.reset), (thread, parent, 1));
+    assert_eq!(event.address, event.first, "the address as a number is what the older helper gives");
+    assert_eq!(event.comm_str(), name_of(thread));
+    assert_eq!(event.letter, name_of(thread).as_bytes()[0]);
+}
+
+#[test]
+fn typed_arguments_and_fields_of_the_record_agree() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let thread = thread_id();
+    let unit = tracepoints::Switches::loader().watched(thread).load().unwrap();
+    let links = unit.attach_all().unwrap();
+    // Sleeping switches to another task.
+    std::thread::sleep(Duration::from_millis(20));
+    let (typed, record) = (first(&unit.typed), first(&unit.records));
+    drop(links);
+    assert_eq!((typed.previous, record.previous), (thread, thread));
+    // SAFETY: getppid(2) has no preconditions.
+    assert_eq!(typed.parent, unsafe { libc::getppid() });
+    assert_eq!((typed.next_known, record.priority), (1, 120));
+    assert_eq!(typed.comm_str(), name_of(thread));
+    assert_eq!(record.comm_str(), name_of(thread));
+    assert_eq!(record.letter, name_of(thread).as_bytes()[0]);
+}
+
+#[test]
+fn a_tracepoint_that_is_not_there_is_an_error_that_knows_which_are_near() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let error = nowhere::Nowhere::load().unwrap_err().to_string();
+    assert!(error.contains("load program `main` of `nowhere`") && error.contains("sched_switch"), "{error}");
 }

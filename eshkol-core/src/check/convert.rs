@@ -420,6 +420,8 @@ fn unify_kernel_address(then: &Run, otherwise: &Run) -> Option<(Type, typed::Exp
     let access = match pointer.access {
         Access::Typed | Access::TypedOrNull => Access::TypedOrNull,
         Access::Untyped => Access::Untyped,
+        // It is never absent, and its address is no number.
+        Access::Context => return None,
     };
     let ty = Type::Kernel(KernelPointer { access, ..pointer.clone() });
     let convert = |run: &Run| match is_false(run) {

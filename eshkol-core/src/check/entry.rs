@@ -28,7 +28,7 @@ pub(super) struct Entry {
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum Takes {
     Context,
-    /// The arguments of the function that the program is attached to.
+    /// The arguments of what the program is attached to.
     Arguments,
 }
 
@@ -171,7 +171,10 @@ impl Checker<'_> {
     fn takes(&mut self, entry: &Entry) -> Option<Takes> {
         let parameters = entry.lambda.parameters.as_slice();
         let has_type = |parameter: &VarId| self.unit.variables.at(*parameter).annotation.is_some();
-        let may_name = self.program.program_type.is_given_registers();
+        let program_type = self.program.program_type;
+        // Where a function of a process returns, nobody has kept its arguments.
+        let has_arguments = program_type != ProgramType::Uretprobe;
+        let may_name = (program_type.is_given_registers() || program_type.is_given_typed_arguments()) && has_arguments;
         if may_name && entry.lambda.rest.is_none() && !parameters.is_empty() && parameters.iter().all(has_type) {
             return Some(Takes::Arguments);
         }
@@ -184,21 +187,29 @@ impl Checker<'_> {
             .with_help(format!("write `(define ({name} ctx) …)`"));
         if may_name {
             error = error.with_help(format!(
-                "or give each a type, for the arguments of the function: `(define ({name} (first : u64) (second : u32)) …)`"
+                "or give each a type, for the arguments of what it is attached to: `(define ({name} (first : u64) (second : u32)) …)`"
             ));
         }
         self.report(error);
         None
     }
 
-    /// The arguments of the function that the program is attached to, as many as the entry procedure names.
+    /// The arguments of what the program is attached to, as many as the entry procedure names.
     fn entry_arguments(&mut self, lambda: &Lambda, context: &typed::Expr) -> Vec<Value> {
-        (0_i128..)
+        (0_u32..)
             .zip(&lambda.parameters)
             .map(|(index, parameter)| {
-                let span = self.unit.variables.at(*parameter).span;
-                let index = Value::constant(index, IntType::U64, span);
-                self.function_argument(context, index, "the entry procedure", span)
+                let variable = self.unit.variables.at(*parameter);
+                let span = variable.span;
+                match &variable.annotation {
+                    Some(annotation) if self.program.program_type.is_given_typed_arguments() => {
+                        self.typed_argument(context, index, annotation, span)
+                    }
+                    _ => {
+                        let index = Value::constant(i128::from(index), IntType::U64, span);
+                        self.function_argument(context, index, "the entry procedure", span)
+                    }
+                }
             })
             .collect()
     }

@@ -104,6 +104,10 @@ impl Checker<'_> {
                 self.as_type(value, ty, span)
             }
             ExprKind::FieldExists { ty, path } => self.field_exists(ty, path, span),
+            ExprKind::TracepointField(context, field) => {
+                let context = self.value(context);
+                self.tracepoint_field(context, field, span)
+            }
             ExprKind::TypeExists(ty) => self.type_exists(ty, span),
             ExprKind::SizeOf(ty) => {
                 if let Some(size) = self.kernel_size(ty, span) {

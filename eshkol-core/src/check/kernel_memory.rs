@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use super::builtin::helper::allowed;
 use super::checker::Checker;
+use super::convert::is_reference;
 use super::kernel_types::{
-    Access, Fact, FactId, FactKind, KernelEnumId, KernelPointer, KernelStructId, KernelType, Subject,
+    Access, Fact, FactId, FactKind, KernelEnumId, KernelPointer, KernelStructId, KernelType, Subject, kernel_symbol,
 };
 use super::range::Range;
-use super::typed::{self, ArithmeticOp, BitField, ExprKind as Typed, KernelOp, RefTarget, RefType, Region, Type};
+use super::typed::{
+    self, ArithmeticOp, BitField, CompareOp, ExprKind as Typed, KernelOp, RefTarget, RefType, Region, Type,
+};
 use super::types::{DataType, IntType, Storage};
 use super::value::{Run, Value};
 use crate::diagnostic::{Diagnostic, catalogue, suggestion};
 use crate::expand::form::DefinitionKind;
-use crate::kernel::{KernelVersion, helper};
+use crate::kernel::{KernelVersion, ProgramType, helper};
 use crate::source::Span;
 use crate::syntax::Datum;
 
@@ -189,6 +192,16 @@ impl Checker<'_> {
 
     /// What is at a place: a number, a copy of an array on the stack, or an address.
     fn read_kernel(&mut self, place: Place, span: Span) -> Value {
+        // Of a context, only numbers are loaded.
+        let is_number = place.ty.as_data().is_some_and(|data| {
+            data.storage().is_some_and(|storage| storage.bytes.is_power_of_two() && storage.bytes <= 8)
+        });
+        let is_bits = matches!(place.ty, KernelType::Bits(_));
+        if place.pointer.access == Access::Context && (!is_number || is_bits) {
+            let base = self.untyped(place.base);
+            let pointer = KernelPointer { access: Access::Untyped, ..place.pointer };
+            return self.read_kernel(Place { base, pointer, ..place }, span);
+        }
         let access = place.pointer.access;
         let way = place.way.clone().filter(|(_, way)| !way.is_empty());
         let offset = way.as_ref().map(|(root, way)| self.field_fact(FactKind::ByteOffset, *root, way));
@@ -270,8 +283,10 @@ impl Checker<'_> {
 
     /// Whether the program may read through an address; reports it where not.
     fn can_load(&mut self, access: Access, span: Span) -> bool {
-        if access == Access::Untyped {
-            return self.can_read_kernel(span);
+        match access {
+            Access::Untyped => return self.can_read_kernel(span),
+            Access::Context => return true,
+            Access::Typed | Access::TypedOrNull => {}
         }
         // `check_ptr_to_btf_access` in `kernel/bpf/verifier.c`: commit 69fd337a975c.
         if helper::is_gpl_compatible(&self.program.license) {
@@ -293,6 +308,11 @@ impl Checker<'_> {
         let Some(run) = self.run(value) else { return Value::Error(span) };
         match &run.expr.ty {
             Type::Kernel(pointer) if pointer.target == target => Value::Run(run),
+            // The record of an event.
+            Type::Context(_) => {
+                let ty = Type::Kernel(KernelPointer { target, access: Access::Context });
+                Value::run(ty, span, Typed::Kernel(KernelOp::Pointer(Box::new(run.expr))))
+            }
             Type::Kernel(_) => {
                 let untyped = self.untyped(run.expr);
                 let ty = Type::Kernel(KernelPointer { target, access: Access::Untyped });
@@ -319,6 +339,101 @@ impl Checker<'_> {
         let position = u32::try_from(variant).unwrap_or(0);
         let fact = self.fact(FactKind::VariantValue, Subject::Enum(id, position), position);
         Value::run(Type::Scalar(DataType::Int(IntType::U32)), span, Typed::Kernel(KernelOp::Fact(fact)))
+    }
+
+    /// The struct that the program declares for one of the kernel of this name; `None`, reported, where it declares none.
+    pub(super) fn kernel_struct(&mut self, name: &str, span: Span) -> Option<KernelStructId> {
+        let found = self.find_kernel_struct(name);
+        if found.is_none() {
+            let ours = name.replace('_', "-");
+            let message = format!("this gives the kernel's `{name}`, which is not declared");
+            self.push(Diagnostic::error(catalogue::NOT_A_KERNEL_TYPE, span, message).with_help(format!(
+                "declare it, with the fields that are read: `(define-kernel-struct {ours} (pid :i32))`"
+            )));
+        }
+        found
+    }
+
+    fn find_kernel_struct(&self, name: &str) -> Option<KernelStructId> {
+        let is_wanted = |own: &str| kernel_symbol(own).is_some_and(|symbol| symbol.split("___").next() == Some(name));
+        let structs = &self.declarations.types.kernel_structs;
+        structs.iter().find(|(_, data)| is_wanted(&data.name)).map(|(id, _)| id)
+    }
+
+    /// An argument of what the program is attached to, of which the kernel knows the type.
+    pub(super) fn typed_argument(
+        &mut self,
+        context: &typed::Expr,
+        index: u32,
+        annotation: &Datum,
+        span: Span,
+    ) -> Value {
+        let kind = Typed::ContextLoad { context: Box::new(context.clone()), offset: index.saturating_mul(8), bytes: 8 };
+        if is_reference(annotation) {
+            let Some(KernelType::Pointer(target)) = self.kernel_type(annotation) else { return Value::Error(span) };
+            let is_struct = matches!(*target, KernelType::Struct(_));
+            // Some may be 0, and the verifier of newer kernels knows which (`raw_tp_null_args` in `kernel/bpf/btf.c`). It drops the
+            // test of the others.
+            let access = if is_struct { Access::TypedOrNull } else { Access::Untyped };
+            return Value::run(Type::Kernel(KernelPointer { target: (*target).clone(), access }), span, kind);
+        }
+        let word = typed::Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, kind);
+        match self.data_type(annotation) {
+            Some(DataType::Bool) => {
+                let low = typed::Expr::new(Type::Scalar(DataType::Int(IntType::U8)), span, Typed::Cast(Box::new(word)));
+                let zero = super::value::constant(0, IntType::U8, span);
+                let kind = Typed::Compare { op: CompareOp::NotEqual, lhs: Box::new(low), rhs: Box::new(zero) };
+                Value::run(Type::Scalar(DataType::Bool), span, kind)
+            }
+            Some(_) => Value::Run(Run::new(word)),
+            None => Value::Error(span),
+        }
+    }
+
+    /// `(tracepoint-field ctx f)`: a field of the record, of the struct that the program declares for its tracepoint.
+    pub(super) fn tracepoint_field(&mut self, context: Value, field: &Datum, span: Span) -> Value {
+        if self.program.program_type != ProgramType::Tracepoint {
+            let message = "`tracepoint-field` is for programs at tracepoints";
+            return self.report(
+                Diagnostic::error(catalogue::NOT_AT_SUCH_A_POINT, span, message)
+                    .with_help("say `(program-type :tracepoint)`"),
+            );
+        }
+        let Some(context) = self.context_argument(context) else { return Value::Error(span) };
+        let Some(id) = self.record_struct(span) else { return Value::Error(span) };
+        let information = self.declarations.types.kernel_structs.at(id);
+        let names: Vec<String> = information.fields.iter().map(|field| field.name.to_string()).collect();
+        let name = information.name.to_string();
+        let Some(position) = self.position(field, &names, &name) else { return Value::Error(span) };
+        let record = self.kernel_address(Value::Run(Run::new(context)), KernelType::Struct(id), span);
+        self.kernel_field(id, usize::try_from(position).unwrap_or(usize::MAX), vec![record], span)
+    }
+
+    /// The struct of the record: `trace_event_raw_` and the tracepoint's name, or the only one that is named like a record.
+    fn record_struct(&mut self, span: Span) -> Option<KernelStructId> {
+        let points = &self.program.attach_points;
+        let events = points.iter().filter_map(|(point, _)| Some(point.rsplit_once(':')?.1));
+        let mut wanted = events.map(|event| format!("trace_event_raw_{event}"));
+        let wanted = wanted.next();
+        if let Some(id) = wanted.as_ref().and_then(|name| self.find_kernel_struct(name)) {
+            return Some(id);
+        }
+        let is_record = |name: &str| kernel_symbol(name).is_some_and(|symbol| symbol.starts_with("trace_event_raw_"));
+        let mut records = self.declarations.types.kernel_structs.iter().filter(|(_, data)| is_record(&data.name));
+        if let (Some((id, _)), None) = (records.next(), records.next()) {
+            return Some(id);
+        }
+        let name = wanted.unwrap_or_else(|| "trace_event_raw_sched_switch".to_owned()).replace('_', "-");
+        self.push(
+            Diagnostic::error(catalogue::NOT_A_KERNEL_TYPE, span, "the record of this tracepoint is not declared")
+                .with_help(format!(
+                    "declare it, with the fields that are read: `(define-kernel-struct {name} (pid :i32))`"
+                ))
+                .with_help(
+                    "`bpftool btf dump file /sys/kernel/btf/vmlinux | grep trace_event_raw` shows which there are",
+                ),
+        );
+        None
     }
 
     fn size_fact(&mut self, id: KernelStructId) -> FactId {

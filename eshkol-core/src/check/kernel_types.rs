@@ -92,6 +92,8 @@ pub enum Access {
     Typed,
     /// The same, but it may not be there. The verifier of some kernels wants a test before a load.
     TypedOrNull,
+    /// It is the program's context: numbers by plain loads at offsets that are part of the instruction, all else as `Untyped`.
+    Context,
     /// To the verifier it is a number: by a helper.
     Untyped,
 }

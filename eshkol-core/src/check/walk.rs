@@ -64,6 +64,7 @@ pub(super) fn children<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
         ExprKind::SetLocal(_, value)
         | ExprKind::SetDefinition(_, value)
         | ExprKind::The(_, value)
+        | ExprKind::TracepointField(value, _)
         | ExprKind::ParseHeader(_, value)
         | ExprKind::Reserve(value, _) => visit(value),
         ExprKind::Begin(items) => items.iter().for_each(visit),

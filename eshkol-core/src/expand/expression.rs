@@ -204,6 +204,12 @@ impl Expander<'_> {
                 [ty] => Ok(ExprKind::TypeExists(self.type_syntax(ty))),
                 _ => Err(Refusal::malformed(datum.span, "`type-exists?` wants one struct of the kernel")),
             },
+            Special::TracepointField => match arguments {
+                [context, field] => Ok(ExprKind::TracepointField(self.boxed(context), without_aliases(field))),
+                _ => {
+                    Err(Refusal::malformed(datum.span, "`tracepoint-field` wants the context and the name of a field"))
+                }
+            },
             Special::ParseHeader => self.parse_header(datum, arguments),
             Special::Reserve => match arguments {
                 [buffer, event] => {

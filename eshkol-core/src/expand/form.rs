@@ -213,6 +213,8 @@ pub enum ExprKind {
     FieldExists { ty: Datum, path: Vec<Datum> },
     /// `(type-exists? struct)`.
     TypeExists(Datum),
+    /// `(tracepoint-field ctx field)`.
+    TracepointField(Box<Expr>, Datum),
     /// `(parse-header name cursor)`, with the definition of the header.
     ParseHeader(DefId, Box<Expr>),
     /// `(ringbuf-reserve buffer struct)`.

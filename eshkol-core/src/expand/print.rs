@@ -256,6 +256,11 @@ impl Printer<'_, '_> {
                 }
                 self.out.write_str(")")
             }
+            ExprKind::TracepointField(context, field) => {
+                self.out.write_str("(tracepoint-field")?;
+                self.all(std::slice::from_ref(context))?;
+                write!(self.out, " {field})")
+            }
             ExprKind::TypeExists(ty) => write!(self.out, "(type-exists? {ty})"),
             ExprKind::ParseHeader(id, cursor) => {
                 let name = self.unit.definitions.get(*id).map_or("?", |definition| &definition.name.name);

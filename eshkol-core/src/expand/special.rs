@@ -60,6 +60,7 @@ specials! {
     SizeOf "sizeof" "(sizeof type)";
     FieldExists "field-exists?" "(field-exists? struct field …)";
     TypeExists "type-exists?" "(type-exists? struct)";
+    TracepointField "tracepoint-field" "(tracepoint-field ctx field)";
     ParseHeader "parse-header" "(parse-header name cursor)";
     Reserve "ringbuf-reserve" "(ringbuf-reserve buffer struct)";
     Define "define" "(define name e), (define name : type e) or (define (f a (b : type) . rest) : type body …)";

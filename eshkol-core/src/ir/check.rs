@@ -197,10 +197,13 @@ impl Checker<'_> {
     /// The type that arithmetic gives.
     fn sum(&self, op: ArithmeticOp, width: Width, lhs: Value, rhs: Value) -> Result<ValueType, String> {
         use ValueType::{Context, Function, Int, Map, Packet, PacketEnd};
+        let number = rhs;
         let (lhs, rhs) = (self.ty(lhs), self.ty(rhs));
         match (op, width, lhs, rhs) {
             (_, _, Int, Int) => Ok(Int),
             (ArithmeticOp::Sub, Width::W64, PacketEnd, Packet) => Ok(Int),
+            // Only as the base of a load, whose offset the loader fills in.
+            (ArithmeticOp::Add, Width::W64, Context, Int) if self.is_fact(number) => Ok(Context),
             (ArithmeticOp::Add | ArithmeticOp::Sub, Width::W64, Context | Map | Function | PacketEnd, _) => {
                 Err(format!("{lhs} takes no part in sums"))
             }
@@ -208,6 +211,10 @@ impl Checker<'_> {
             (ArithmeticOp::Sub, Width::W64, one, other) if one == other => Ok(Int),
             _ => Err(format!("{lhs} and {rhs} do not go together")),
         }
+    }
+
+    fn is_fact(&self, value: Value) -> bool {
+        matches!(self.function.defining_op(value), Some(Op::Fact { .. }))
     }
 
     fn atomic(&self, size: MemorySize, base: Value, offset: i32) -> Result<(), String> {

@@ -82,6 +82,8 @@ pub enum Programs {
     SocketFilter,
     /// Those at traffic control (`tc_cls_act_func_proto`).
     TrafficControl,
+    /// Those in functions of the kernel and of processes, which are one type to the kernel.
+    Probes,
     /// One.
     One(ProgramType),
 }
@@ -89,10 +91,17 @@ pub enum Programs {
 impl Programs {
     /// Whether a program type is one of them.
     pub fn contain(self, program: ProgramType) -> bool {
-        use ProgramType::{CgroupSkb, Kprobe, Kretprobe, RawTracepoint, SocketFilter, Tc, Tcx, Tracepoint};
+        use ProgramType::{
+            BtfTracepoint, CgroupSkb, Kprobe, Kretprobe, PerfEvent, RawTracepoint, SocketFilter, Tc, Tcx, Tracepoint,
+            Uprobe, Uretprobe,
+        };
         match self {
             Self::Any => true,
-            Self::Tracing => matches!(program, Tracepoint | RawTracepoint | Kprobe | Kretprobe),
+            Self::Tracing => matches!(
+                program,
+                Tracepoint | RawTracepoint | Kprobe | Kretprobe | BtfTracepoint | Uprobe | Uretprobe | PerfEvent
+            ),
+            Self::Probes => matches!(program, Kprobe | Kretprobe | Uprobe | Uretprobe),
             Self::SocketFilter => matches!(program, SocketFilter | CgroupSkb),
             Self::TrafficControl => matches!(program, Tc | Tcx),
             Self::One(one) => one == program,
@@ -152,6 +161,8 @@ pub enum ResultKind {
     OptionalMapValue,
     /// A reference to a record of the ring buffer, or nothing.
     OptionalRecord,
+    /// The address of a struct of the kernel of this name, which is there.
+    KernelStruct(&'static str),
     /// What the program may return.
     Verdict,
     /// Nothing.

@@ -31,6 +31,8 @@ pub enum MapKind {
     RingBuf,
     /// `:prog-array`
     ProgArray,
+    /// `:stack-trace`
+    StackTrace,
 }
 
 /// What the kernel says of a kind of map.
@@ -86,6 +88,8 @@ pub enum ValueRule {
     Device(KernelVersion),
     /// 4 bytes.
     Socket,
+    /// Addresses of instructions, the innermost first.
+    Stack,
     /// There are none: what is in it has no place of its own.
     None,
     /// Programs, which user space puts there.
@@ -190,13 +194,18 @@ static KINDS: &[MapKindFacts] = &[
         // Commit 04fd61ab36ec.
         ..redirect(MapKind::ProgArray, "prog-array", 3, version(4, 2), ValueRule::Program)
     },
+    MapKindFacts {
+        key: KeyRule::Number,
+        redirect: None,
+        // Commit d5a3b1f69186.
+        ..redirect(MapKind::StackTrace, "stack-trace", 7, version(4, 6), ValueRule::Stack)
+    },
 ];
 
 /// Keywords of kinds that the language has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
     "user-ringbuf",
     "perf-event-array",
-    "stack-trace",
     "queue",
     "stack",
     "bloom-filter",
@@ -236,6 +245,7 @@ impl MapKind {
             Self::XskMap => 10,
             Self::RingBuf => 11,
             Self::ProgArray => 12,
+            Self::StackTrace => 13,
         };
         #[expect(clippy::indexing_slicing, reason = "a test checks that every kind has its row")]
         &KINDS[row]
@@ -352,7 +362,8 @@ mod tests {
     fn only_kinds_that_programs_fill_have_update() {
         let without: Vec<_> = MapKind::all().filter(|kind| !kind.has_update()).collect();
         let redirects = [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap];
-        assert_eq!(without, [&redirects[..], &[MapKind::RingBuf, MapKind::ProgArray]].concat());
+        let by_helper = [MapKind::RingBuf, MapKind::ProgArray, MapKind::StackTrace];
+        assert_eq!(without, [&redirects[..], &by_helper[..]].concat());
         assert!(without.iter().all(|kind| kind.has_redirect() == redirects.contains(kind)));
         assert!(!MapKind::Array.has_delete());
         assert!(MapKind::Hash.has_delete());

@@ -30,6 +30,14 @@ pub enum ProgramType {
     CgroupSkb,
     /// `:cgroup-sock-addr`
     CgroupSockAddr,
+    /// `:btf-tracepoint`
+    BtfTracepoint,
+    /// `:uprobe`
+    Uprobe,
+    /// `:uretprobe`
+    Uretprobe,
+    /// `:perf-event`
+    PerfEvent,
 }
 
 /// What the kernel says of a program type.
@@ -211,6 +219,10 @@ impl ProgramType {
         Self::RawTracepoint,
         Self::Kprobe,
         Self::Kretprobe,
+        Self::BtfTracepoint,
+        Self::Uprobe,
+        Self::Uretprobe,
+        Self::PerfEvent,
     ];
 
     /// What the kernel says of it.
@@ -226,6 +238,10 @@ impl ProgramType {
             Self::Tcx => &socket_buffer::TCX,
             Self::CgroupSkb => &socket_buffer::CGROUP_SKB,
             Self::CgroupSockAddr => &socket_address::CGROUP_SOCK_ADDR,
+            Self::BtfTracepoint => &tracing::BTF_TRACEPOINT,
+            Self::Uprobe => &tracing::UPROBE,
+            Self::Uretprobe => &tracing::URETPROBE,
+            Self::PerfEvent => &tracing::PERF_EVENT,
         }
     }
 
@@ -241,7 +257,12 @@ impl ProgramType {
 
     /// Whether its context is the registers of a machine, which each architecture has others of.
     pub fn is_given_registers(self) -> bool {
-        matches!(self, Self::Kprobe | Self::Kretprobe)
+        matches!(self, Self::Kprobe | Self::Kretprobe | Self::Uprobe | Self::Uretprobe)
+    }
+
+    /// Whether it is verified against what it is attached to: the kernel knows the types of the arguments there.
+    pub fn is_given_typed_arguments(self) -> bool {
+        matches!(self, Self::BtfTracepoint)
     }
 
     /// Its keyword, without colon.
@@ -311,14 +332,10 @@ impl ContextStruct {
 
 /// Keywords of program types that the kernel has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
-    "uprobe",
-    "uretprobe",
-    "btf-tracepoint",
     "fentry",
     "fexit",
     "fmod-ret",
     "lsm",
-    "perf-event",
     "cgroup-sock",
     "cgroup-sockopt",
     "cgroup-device",
@@ -395,7 +412,7 @@ mod tests {
         for ty in ProgramType::ALL {
             assert!(!ProgramType::is_not_available_yet(ty.keyword()));
         }
-        assert!(ProgramType::is_not_available_yet("uprobe"));
-        assert!(!ProgramType::is_not_available_yet("uprob"));
+        assert!(ProgramType::is_not_available_yet("fentry"));
+        assert!(!ProgramType::is_not_available_yet("fentri"));
     }
 }

@@ -6,7 +6,7 @@
 use super::function::{FunctionLowering, Words};
 use super::memory::{access_size, native_bytes, native_number};
 use super::place::Address;
-use crate::check::typed::{Expr, ExprKind, Part, PartValue, RefTarget, RefType, Type};
+use crate::check::typed::{Expr, ExprKind, KernelOp, Part, PartValue, RefTarget, RefType, Type};
 use crate::check::types::{DataType, Storage};
 use crate::compile::Endianness;
 use crate::ir::{MemorySize, Value};
@@ -33,6 +33,8 @@ struct DynamicPart<'e> {
 enum ReadyPart {
     Scalar(Storage, Words),
     Copy(Address, u32),
+    /// What is at an address in the kernel, read into its place.
+    FromKernel(Value, u32),
     /// It is there already.
     Nothing,
 }
@@ -167,6 +169,9 @@ impl FunctionLowering<'_> {
             PartValue::Scalar(storage, value) => ReadyPart::Scalar(*storage, self.words(value)),
             PartValue::Bytes(_) => ReadyPart::Nothing,
             PartValue::Copy(reference, bytes) => {
+                if let ExprKind::Kernel(KernelOp::Copy { base, offset, .. }) = &reference.kind {
+                    return ReadyPart::FromKernel(self.kernel_address(base, *offset, reference.span), *bytes);
+                }
                 let align = match &reference.ty {
                     Type::Ref(RefType { target: RefTarget::Data(data), .. }) => self.unit.types.layout(data).1,
                     _ => 1,
@@ -180,6 +185,10 @@ impl FunctionLowering<'_> {
         let address = start.plus(dynamic.part.offset);
         match (ready, dynamic.wide) {
             (ReadyPart::Nothing, _) => {}
+            (ReadyPart::FromKernel(from, bytes), _) => {
+                let to = self.pointer(address, span);
+                self.copy_to(to, from, bytes, span);
+            }
             (ReadyPart::Copy(from, bytes), _) => self.copy(address, from, bytes, span),
             (ReadyPart::Scalar(storage, words), None) => self.store(address, storage, &words, span),
             (ReadyPart::Scalar(storage, words), Some(size)) => {

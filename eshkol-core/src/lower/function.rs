@@ -130,6 +130,7 @@ impl FunctionLowering<'_> {
             | Type::Optional(RefType { target: RefTarget::Header { .. }, .. }) => self.header_types(),
             Type::Ref(reference) | Type::Optional(reference) => vec![self.pointer_type(reference.region)],
             Type::Kernel(pointer) if pointer.access == Access::Untyped => vec![ValueType::Int],
+            Type::Kernel(pointer) if pointer.access == Access::Context => vec![ValueType::Context],
             Type::Kernel(_) => vec![ValueType::Kernel],
             Type::Cursor if self.copies_headers => vec![ValueType::Int],
             Type::Cursor => vec![ValueType::Packet],

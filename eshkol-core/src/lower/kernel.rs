@@ -31,6 +31,17 @@ impl FunctionLowering<'_> {
                     let base = self.word(base);
                     self.load_directly(base, *offset, *storage, ty, span)
                 }
+                Access::Context => {
+                    let base = self.word(base);
+                    // The kernel refuses loads from the context that extend the sign.
+                    let words = self.load_directly(base, *offset, Storage { signed: false, ..*storage }, ty, span);
+                    match (ty, words.as_slice()) {
+                        (Type::Scalar(DataType::Int(int)), [word]) if int.signed => {
+                            vec![self.extended(*word, *int, span)]
+                        }
+                        _ => words,
+                    }
+                }
                 Access::TypedOrNull => self.load_unless_null(base, *offset, *storage, ty, span),
                 Access::Untyped => {
                     let address = self.kernel_address(base, *offset, span);

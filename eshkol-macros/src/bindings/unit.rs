@@ -166,6 +166,7 @@ fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
         MapKind::CpuMap => quote!(::eshkol::CpuMap),
         MapKind::XskMap => quote!(::eshkol::XskMap),
         MapKind::ProgArray => quote!(::eshkol::ProgArray),
+        MapKind::StackTrace => quote!(::eshkol::StackTraces),
         MapKind::RingBuf => {
             let event = super::events::ty(input, map);
             quote!(::eshkol::RingBuf<#event>)
@@ -186,6 +187,10 @@ fn program_type(program_type: ProgramType) -> TokenStream {
         ProgramType::Tcx => quote!(::eshkol::TcxProgram),
         ProgramType::CgroupSkb => quote!(::eshkol::CgroupSkbProgram),
         ProgramType::CgroupSockAddr => quote!(::eshkol::CgroupSockAddrProgram),
+        ProgramType::BtfTracepoint => quote!(::eshkol::BtfTracepointProgram),
+        ProgramType::Uprobe => quote!(::eshkol::UprobeProgram),
+        ProgramType::Uretprobe => quote!(::eshkol::UretprobeProgram),
+        ProgramType::PerfEvent => quote!(::eshkol::PerfEventProgram),
     }
 }
 

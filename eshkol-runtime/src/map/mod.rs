@@ -17,6 +17,7 @@ mod per_cpu;
 mod prog_array;
 mod redirect;
 mod ring_buffer;
+mod stack_traces;
 mod walk;
 
 pub use array::{Array, PerCpuArray};
@@ -31,6 +32,7 @@ pub use per_cpu::{PerCpu, possible_cpus};
 pub use prog_array::ProgArray;
 pub use redirect::{CpuMap, DevMap, XskMap};
 pub use ring_buffer::{Event, RingBuf};
+pub use stack_traces::StackTraces;
 
 use crate::error::Result;
 use crate::spec::MapSpec;

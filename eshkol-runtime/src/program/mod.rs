@@ -18,7 +18,11 @@ pub use socket_filter::SocketFilterProgram;
 pub use test_run::{Action, TestRun};
 #[cfg(feature = "sim")]
 pub use tracing::TestCall;
-pub use tracing::{KprobeProgram, KretprobeProgram, RawTracepointProgram, TracepointProgram};
+pub use tracing::{
+    BtfTracepointProgram, KprobeProgram, KretprobeProgram, PerfEventProgram, RawTracepointProgram, Sampling,
+    TracepointProgram, UprobeProgram, UretprobeProgram,
+};
+pub(crate) use tracing::{near_tracepoints, tracepoint_name};
 pub use traffic_control::{TcAction, TcProgram, TcxAction, TcxProgram};
 pub use xdp::{XdpAction, XdpMode, XdpProgram};
 

@@ -10,6 +10,8 @@ pub(super) struct Environment {
     pub(super) clock: u64,
     random: u64,
     pub(super) task: Task,
+    /// The address of its `task_struct`.
+    pub(super) task_address: u64,
     /// `ingress_ifindex` and `rx_queue_index` of packets.
     pub(super) ingress: (u32, u32),
     /// Calls of functions that a test has begun.
@@ -52,6 +54,7 @@ impl Environment {
             clock: 1_000_000_000,
             random: 0,
             task: Task::default(),
+            task_address: 0,
             ingress: (1, 0),
             frames: 0,
             step_limit: 16 << 20,

@@ -152,6 +152,20 @@ impl Machine {
         self.world().environment.task = task;
     }
 
+    /// Puts bytes where programs find the kernel's memory; gives their address, for arguments of programs and for fields that refer to them.
+    ///
+    /// Structs of the kernel lie there as they are declared: the fields of `define-kernel-struct` one after the other, as in C. So a `#[repr(C)]` struct with the
+    /// same fields has the right bytes, with `u64` for `(ref T)`.
+    pub fn add_kernel_memory(&self, bytes: &[u8]) -> u64 {
+        let region = self.world().memory.add(Region::new(Kind::Kernel, bytes.to_vec()));
+        Memory::address(region, 0)
+    }
+
+    /// Sets the address that programs get for the current task's `task_struct`, which is 0 at first.
+    pub fn set_task_address(&self, address: u64) {
+        self.world().environment.task_address = address;
+    }
+
     /// Sets the interface and the queue that packets come from: 1 and 0 at first.
     pub fn set_ingress(&self, interface: u32, queue: u32) {
         self.world().environment.ingress = (interface, queue);

@@ -86,6 +86,7 @@ fn result(result: ResultKind) -> String {
         ResultKind::Errno => "0 or -errno".to_owned(),
         ResultKind::OptionalMapValue => "a value, or nothing".to_owned(),
         ResultKind::OptionalRecord => "an event, or nothing".to_owned(),
+        ResultKind::KernelStruct(name) => format!("`(ref {})`", name.replace('_', "-")),
         ResultKind::Verdict => "a verdict".to_owned(),
         ResultKind::Unit => String::new(),
     }

@@ -69,6 +69,7 @@ fn values(rule: ValueRule, per_cpu: bool) -> String {
         ValueRule::Device(since) => format!("`:u32`; with a program since {since}"),
         ValueRule::Socket => "`:u32`".to_owned(),
         ValueRule::Program => "programs, by `tail-call`".to_owned(),
+        ValueRule::Stack => "stacks, by `stack-id`".to_owned(),
         ValueRule::None => "events, by `ringbuf-submit`".to_owned(),
     }
 }

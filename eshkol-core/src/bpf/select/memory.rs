@@ -110,7 +110,13 @@ impl Selector<'_> {
 
     /// The struct, and what the loader finds out about where the field is, of the address of a field that one access alone uses.
     fn field(&self, base: Value) -> Option<(Value, FactId, i16)> {
-        if self.function.value_type(base) != ValueType::Kernel || *self.uses.at(base) != 1 {
+        // An offset from the context is always in the access.
+        let folds = match self.function.value_type(base) {
+            ValueType::Kernel => *self.uses.at(base) == 1,
+            ValueType::Context => true,
+            _ => false,
+        };
+        if !folds {
             return None;
         }
         let Op::Binary(ArithmeticOp::Add, Width::W64, pointer, offset) = self.function.defining_op(base)? else {

@@ -1,6 +1,7 @@
 //! Helper functions of the kernel, by their table.
 
 use super::super::checker::Checker;
+use super::super::kernel_types::{Access, KernelPointer, KernelType};
 use super::super::typed::{self, Argument, ExprKind as Typed, RefTarget, RefType, Region, Type};
 use super::super::types::{DataType, IntType};
 use super::super::value::{Run, Static, Value};
@@ -47,6 +48,10 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let ty = match helper.result {
         ResultKind::Int(int) => Type::Scalar(DataType::Int(int)),
         ResultKind::Errno => Type::Scalar(DataType::Int(IntType::I64)),
+        ResultKind::KernelStruct(name) => match checker.kernel_struct(name, span) {
+            Some(id) => Type::Kernel(KernelPointer { target: KernelType::Struct(id), access: Access::Typed }),
+            None => return Value::Error(span),
+        },
         ResultKind::Verdict => Type::Verdict(program),
         ResultKind::Unit => Type::Unit,
         // Those have a form of their own.

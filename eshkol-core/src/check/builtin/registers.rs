@@ -13,6 +13,8 @@ use crate::source::Span;
 pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "get-kprobe-arg", arity: (2, 2), check: argument },
     Builtin { name: "kprobe-return-value", arity: (1, 1), check: return_value },
+    Builtin { name: "get-uprobe-arg", arity: (2, 2), check: user_argument },
+    Builtin { name: "uprobe-return-value", arity: (1, 1), check: user_return_value },
 ];
 
 impl Checker<'_> {
@@ -90,9 +92,18 @@ impl Checker<'_> {
 
 /// `(get-kprobe-arg ctx i)`
 fn argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
-    let (span, name) = (call.span, "get-kprobe-arg");
+    argument_in(checker, call, "get-kprobe-arg", &[ProgramType::Kprobe, ProgramType::Kretprobe])
+}
+
+/// `(get-uprobe-arg ctx i)`
+fn user_argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    argument_in(checker, call, "get-uprobe-arg", &[ProgramType::Uprobe])
+}
+
+fn argument_in(checker: &mut Checker<'_>, call: Call<'_>, name: &str, types: &[ProgramType]) -> Value {
+    let span = call.span;
     let [context, index] = call.arguments();
-    if !checker.is_of_type(name, &[ProgramType::Kprobe, ProgramType::Kretprobe], span) {
+    if !checker.is_of_type(name, types, span) {
         return Value::Error(span);
     }
     let Some(context) = checker.context_argument(context) else { return Value::Error(span) };
@@ -101,9 +112,18 @@ fn argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 
 /// `(kprobe-return-value ctx)`
 fn return_value(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    return_value_in(checker, call, "kprobe-return-value", ProgramType::Kretprobe)
+}
+
+/// `(uprobe-return-value ctx)`
+fn user_return_value(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    return_value_in(checker, call, "uprobe-return-value", ProgramType::Uretprobe)
+}
+
+fn return_value_in(checker: &mut Checker<'_>, call: Call<'_>, name: &str, ty: ProgramType) -> Value {
     let span = call.span;
     let [context] = call.arguments();
-    if !checker.is_of_type("kprobe-return-value", &[ProgramType::Kretprobe], span) {
+    if !checker.is_of_type(name, &[ty], span) {
         return Value::Error(span);
     }
     let Some(context) = checker.context_argument(context) else { return Value::Error(span) };

@@ -2,13 +2,14 @@
 
 use super::super::checker::{Checker, Position};
 use super::super::comparison::Comparison;
+use super::super::kernel_types::KernelType;
 use super::super::range::Range;
 use super::super::typed::{self, ExprKind as Typed, Type};
 use super::super::types::{DataType, IntType};
-use super::super::value::{Run, Value};
+use super::super::value::{Run, Static, Value};
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
-use crate::kernel::ProgramType;
+use crate::kernel::{ProgramType, helper};
 use crate::source::Span;
 
 pub(super) static TABLE: &[Builtin] = &[
@@ -16,6 +17,8 @@ pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "get-syscall-arg", arity: (2, 2), check: syscall_argument },
     Builtin { name: "get-syscall-return", arity: (1, 1), check: syscall_return },
     Builtin { name: "raw-tracepoint-arg", arity: (2, 2), check: raw_argument },
+    Builtin { name: "current-task", arity: (0, 0), check: current_task },
+    Builtin { name: "stack-id", arity: (2, 3), check: stack_id },
 ];
 
 /// Where things lie in the record of a system call's tracepoint: `struct syscall_tp_t` in `kernel/trace/trace_syscalls.c`, and
@@ -201,4 +204,41 @@ fn raw_argument(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     }
     let Some(context) = checker.context_argument(context) else { return Value::Error(span) };
     checker.context_word(&context, &TRACEPOINT_ARGUMENTS, index, "raw-tracepoint-arg", span)
+}
+
+/// `(current-task)`: the task that runs, read by plain loads where the oldest kernel can.
+fn current_task(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    let (span, position) = (call.span, call.position);
+    let call = |checker: &mut Checker<'_>, name: &str| checker.apply_builtin(&name.into(), Vec::new(), position, span);
+    let typed = helper::by_name("bpf-get-current-task-btf");
+    let since = typed.and_then(|helper| helper.since_in(checker.program.program_type));
+    if since.is_some_and(|since| since <= checker.program.min_kernel) {
+        return call(checker, "bpf-get-current-task-btf");
+    }
+    let Some(id) = checker.kernel_struct("task_struct", span) else { return Value::Error(span) };
+    let address = call(checker, "bpf-get-current-task");
+    checker.kernel_address(address, KernelType::Struct(id), span)
+}
+
+/// `BPF_F_USER_STACK`
+const USER_STACK: i128 = 1 << 8;
+
+/// `(stack-id ctx m)`, `(stack-id ctx m :user)`: keeps the stack of the kernel, or of the process; its number, or a negative errno.
+fn stack_id(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    let (span, position) = (call.span, call.position);
+    let mut values = call.values;
+    let flags = match values.get(2) {
+        None => 0,
+        Some(Value::Static(Static::Keyword(name), _)) if &**name == "user" => USER_STACK,
+        Some(other) => {
+            let (what, place) = (checker.describe(other), other.span());
+            let message = format!("`:user` is wanted here, or nothing, and this is {what}");
+            return checker.report(Diagnostic::error(catalogue::TYPE_MISMATCH, place, message).with_help(
+                "`(stack-id ctx stacks)` is the stack of the kernel, `(stack-id ctx stacks :user)` that of the process",
+            ));
+        }
+    };
+    values.truncate(2);
+    values.push(Value::literal(flags, span));
+    checker.apply_builtin(&"bpf-get-stackid".into(), values, position, span)
 }

@@ -1,5 +1,7 @@
 //! Maps: what their clauses say, and whether the kernel makes such a map.
 
+use std::sync::Arc;
+
 use super::clause::{Clauses, Rule};
 use super::declarer::Declarer;
 use super::scope::Scope;
@@ -25,6 +27,14 @@ static RULES: &[Rule] = &[
     Rule { name: "flags", example: "(flags :no-prealloc)", repeats: false },
     Rule { name: "pinning", example: "(pinning :by-name)", repeats: false },
 ];
+
+static STACK_TRACE_RULES: &[Rule] = &[
+    Rule { name: "max-entries", example: "(max-entries 1024)", repeats: false },
+    Rule { name: "pinning", example: "(pinning :by-name)", repeats: false },
+];
+
+/// Addresses of a stack at most (`PERF_MAX_STACK_DEPTH`, which `kernel.perf_event_max_stack` is unless it is set).
+const STACK_DEPTH: u32 = 127;
 
 static RING_BUFFER_RULES: &[Rule] = &[
     Rule { name: "size", example: "(size (* 256 1024))", repeats: false },
@@ -58,6 +68,9 @@ impl Declarer<'_, '_> {
         let known = self.map_kind(kind)?;
         if known == MapKind::RingBuf {
             return self.declare_ring_buffer(definition, kind, clauses, min_kernel);
+        }
+        if known == MapKind::StackTrace {
+            return self.declare_stack_trace(definition, clauses);
         }
         let clauses = Clauses::new(clauses, RULES, "a map", self.diagnostics);
         let name = &definition.name;
@@ -95,6 +108,35 @@ impl Declarer<'_, '_> {
             value: value?.0,
             max_entries: max_entries?,
             flags,
+            pin_by_name,
+            events: Vec::new(),
+            hidden: None,
+            histogram: None,
+        })
+    }
+
+    /// Its keys are numbers that the kernel gives, its values stacks.
+    fn declare_stack_trace(&mut self, definition: &Definition, clauses: &[Clause]) -> Option<Map> {
+        let clauses = Clauses::new(clauses, STACK_TRACE_RULES, "a map of stacks", self.diagnostics);
+        let name = &definition.name;
+        let pin_by_name = self.pinning(&clauses);
+        if clauses.get("max-entries").is_none() {
+            let message = format!("the map `{}` has no `max-entries`", name.name);
+            self.report(
+                Diagnostic::error(MISSING_MAP_CLAUSE, name.span, message)
+                    .with_help("add `(max-entries 1024)`: how many stacks it keeps"),
+            );
+            return None;
+        }
+        Some(Map {
+            name: name.name.clone(),
+            span: name.span,
+            doc: definition.doc.clone(),
+            kind: MapKind::StackTrace,
+            key: DataType::Int(IntType::U32),
+            value: DataType::Array(Arc::new(DataType::Int(IntType::U64)), STACK_DEPTH),
+            max_entries: self.max_entries(definition, &clauses)?,
+            flags: 0,
             pin_by_name,
             events: Vec::new(),
             hidden: None,
@@ -266,7 +308,7 @@ impl Declarer<'_, '_> {
                 Diagnostic::error(MAP_VALUE, span, format!("this value has {bytes} bytes"))
                     .with_help(format!("a value for each CPU has at most {MAXIMUM_PER_CPU}")),
             ),
-            ValueRule::Any | ValueRule::None => {}
+            ValueRule::Any | ValueRule::Stack | ValueRule::None => {}
             ValueRule::Program => {
                 if !number {
                     self.report(

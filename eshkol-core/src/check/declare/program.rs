@@ -10,7 +10,7 @@ use super::scope;
 use crate::arena::Id;
 use crate::diagnostic::catalogue::{
     DIFFERENT_LICENSES, KERNEL_TOO_OLD, MALFORMED_KERNEL_VERSION, MISSING_LICENSE, MISSING_PROGRAM_TYPE, NO_PROGRAM,
-    PROGRAM_FEATURE, PROGRAM_TYPE_NOT_AVAILABLE, SEVERAL_PROGRAMS, UNCLEAR_LICENSE, UNKNOWN_ENTRY,
+    ONE_ATTACH_POINT, PROGRAM_FEATURE, PROGRAM_TYPE_NOT_AVAILABLE, SEVERAL_PROGRAMS, UNCLEAR_LICENSE, UNKNOWN_ENTRY,
     UNKNOWN_PROGRAM_TYPE,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
@@ -285,7 +285,18 @@ fn declare_program(
     };
     let min_kernel = own.min_kernel.unwrap_or(KernelVersion::DEFAULT);
     let facts = program_type.facts();
+    if facts.since > min_kernel {
+        let what = format!("programs of the type `:{}`", facts.keyword);
+        diagnostics.push(newer(name.span, &what, facts.since, min_kernel));
+    }
     attach_point::check(name, program_type, min_kernel, &attach_points, diagnostics);
+    if program_type.is_given_typed_arguments() && attach_points.len() != 1 {
+        let place = attach_points.get(1).map_or(name.span, |(_, span)| *span);
+        let message = format!("programs of the type `:{}` have one attach point", facts.keyword);
+        diagnostics.push(Diagnostic::error(ONE_ATTACH_POINT, place, message).with_help(
+            "the kernel verifies the program against its arguments: write one, as in `(attach-point \"sched_switch\")`",
+        ));
+    }
     if let Some(clause) = sleepable.filter(|_| !facts.sleepable) {
         let message = format!("programs of the type `:{}` can't sleep", facts.keyword);
         diagnostics.push(Diagnostic::error(PROGRAM_FEATURE, clause.span, message).with_help("leave `(sleepable)` out"));

@@ -39,6 +39,7 @@ impl Printer<'_> {
                 let access = match pointer.access {
                     Access::Typed => "typed",
                     Access::TypedOrNull => "typed-or-null",
+                    Access::Context => "context",
                     Access::Untyped => "untyped",
                 };
                 let target = self.unit.types.kernel_name(&pointer.target);

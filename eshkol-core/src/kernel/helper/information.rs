@@ -91,6 +91,18 @@ pub(super) static HELPERS: &[Helper] = &[
             "the address of the current task's task_struct",
         )
     },
+    Helper {
+        licence: Licence::Gpl,
+        ..Helper::row(
+            158,
+            "bpf-get-current-task-btf",
+            version(5, 11),
+            ResultKind::KernelStruct("task_struct"),
+            // Commit 3ca1032ab7ab. Others got it between 5.11 and 6.1.
+            &[(Tracing, version(5, 11)), (Any, version(6, 1))],
+            "the current task",
+        )
+    },
     Helper::row(
         42,
         "bpf-get-numa-node-id",

@@ -28,12 +28,13 @@ pub fn by_name(name: &str) -> Option<KernelHelper> {
 /// Helpers that programs of some type here may call, but whose arguments the language can't write yet: sockets, timers,
 /// dynamic pointers, callbacks, locks.
 const NOT_AVAILABLE_YET: &[&str] = &[
-    "get_stackid",
     "get_cgroup_classid",
     "perf_event_read",
     "perf_event_output",
     "current_task_under_cgroup",
     "perf_event_read_value",
+    "perf_prog_read_value",
+    "read_branch_records",
     "sk_lookup_tcp",
     "sk_lookup_udp",
     "sk_release",
@@ -56,7 +57,6 @@ const NOT_AVAILABLE_YET: &[&str] = &[
     "this_cpu_ptr",
     "task_storage_get",
     "task_storage_delete",
-    "get_current_task_btf",
     "snprintf",
     "timer_init",
     "timer_set_callback",

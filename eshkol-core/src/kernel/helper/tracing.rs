@@ -1,10 +1,10 @@
 //! Helpers for tracing. Source: `kernel/trace/bpf_trace.c`.
 
-use super::ArgumentKind::{Context, Int, MemoryOut, SizeOrZero};
-use super::Programs::{One, Tracing};
+use super::ArgumentKind::{Context, Int, Map, MemoryOut, SizeOrZero};
+use super::Programs::{One, Probes, Tracing};
 use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
-use crate::kernel::{KernelVersion, ProgramType};
+use crate::kernel::{KernelVersion, MapKind, ProgramType};
 
 const I64: ResultKind = ResultKind::Int(IntType::I64);
 
@@ -15,15 +15,14 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
 /// Commit 7adfc6c9b315.
 const COOKIE: &[(Programs, KernelVersion)] = &[
     (One(ProgramType::Tracepoint), version(5, 15)),
-    (One(ProgramType::Kprobe), version(5, 15)),
-    (One(ProgramType::Kretprobe), version(5, 15)),
+    (Probes, version(5, 15)),
+    (One(ProgramType::PerfEvent), version(5, 15)),
     // Commit 68ca5d4eebb8.
     (One(ProgramType::RawTracepoint), version(6, 10)),
 ];
 
 /// Commit 9ffd9f3ff719.
-const FUNCTION: &[(Programs, KernelVersion)] =
-    &[(One(ProgramType::Kprobe), version(5, 15)), (One(ProgramType::Kretprobe), version(5, 15))];
+const FUNCTION: &[(Programs, KernelVersion)] = &[(Probes, version(5, 15))];
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper {
@@ -48,6 +47,18 @@ pub(super) static HELPERS: &[Helper] = &[
             I64,
             &[(Tracing, version(4, 11))],
             "fills a buffer with text from an address; gives its length with the final NUL",
+        )
+    },
+    Helper {
+        licence: Licence::Gpl,
+        arguments: &[Context, Map(&[MapKind::StackTrace]), Int(IntType::U64)],
+        ..Helper::row(
+            27,
+            "bpf-get-stackid",
+            version(4, 6),
+            I64,
+            &[(Tracing, version(4, 6))],
+            "keeps the call stack in a `:stack-trace` map and gives its number there, or a negative errno; `(stack-id ctx map)` says the flags",
         )
     },
     Helper {

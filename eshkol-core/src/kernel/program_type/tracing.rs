@@ -1,6 +1,6 @@
-//! Programs that look on: `:tracepoint`, `:raw-tracepoint`, `:kprobe`, `:kretprobe`. They return any number, which the kernel
-//! makes nothing of. Sources: `kernel/trace/bpf_trace.c` (`tp_prog_is_valid_access`, `raw_tp_prog_is_valid_access`,
-//! `kprobe_prog_is_valid_access`), and `SEC_DEF` in libbpf for the sections.
+//! Programs that look on: `:tracepoint`, `:raw-tracepoint`, `:kprobe`, `:kretprobe`, `:btf-tracepoint`, `:uprobe`, `:uretprobe`,
+//! `:perf-event`. They return any number, which the kernel makes nothing of. Sources: `kernel/trace/bpf_trace.c`
+//! (`tp_prog_is_valid_access`, `raw_tp_prog_is_valid_access`, `kprobe_prog_is_valid_access`), and `SEC_DEF` in libbpf for the sections.
 
 use super::{ContextStruct, PacketAccess, ProgramTypeFacts, Results};
 use crate::kernel::KernelVersion;
@@ -68,4 +68,45 @@ pub(super) static KRETPROBE: ProgramTypeFacts = tracing(
     "pt_regs",
     "the registers: `(kprobe-return-value ctx)` is what the function returned, as a `:u64`, and `(get-kprobe-arg ctx i)` an argument that it was \
      called with",
+);
+/// Commit 9e15db66136a.
+pub(super) static BTF_TRACEPOINT: ProgramTypeFacts = tracing(
+    "btf-tracepoint",
+    26,
+    KernelVersion::new(5, 5),
+    "tp_btf",
+    "bpf_raw_tracepoint_args",
+    "the arguments of the tracepoint as the kernel's code gives them. The entry names them in place of the context, each with its type: \
+     `(define (main (preempt : bool) (previous : (ref task-struct)) (next : (ref task-struct))) …)` at `sched_switch`. What they refer to is read \
+     by plain loads. Such a program has one attach point, which the kernel verifies it against",
+);
+/// To the kernel a kprobe.
+pub(super) static UPROBE: ProgramTypeFacts = tracing(
+    "uprobe",
+    2,
+    KernelVersion::new(4, 1),
+    "uprobe",
+    "pt_regs",
+    "the registers of the process: `(get-uprobe-arg ctx i)` is an argument of the function as a `:u64`, counted from 0. The entry may take the \
+     arguments themselves in place of the context, each with its type. An attach point is `path:function`, `path:function+0x10`, or \
+     `path:0x1139`, a place in the file",
+);
+/// The same.
+pub(super) static URETPROBE: ProgramTypeFacts = tracing(
+    "uretprobe",
+    2,
+    KernelVersion::new(4, 1),
+    "uretprobe",
+    "pt_regs",
+    "the registers of the process: `(uprobe-return-value ctx)` is what the function returned, as a `:u64`",
+);
+/// Commit 0515e5999a46.
+pub(super) static PERF_EVENT: ProgramTypeFacts = tracing(
+    "perf-event",
+    7,
+    KernelVersion::new(4, 9),
+    "perf_event",
+    "bpf_perf_event_data",
+    "what was sampled: `(stack-id ctx stacks)` keeps the stack of the kernel, `(stack-id ctx stacks :user)` that of the process, in a \
+     `:stack-trace` map, and gives its number",
 );

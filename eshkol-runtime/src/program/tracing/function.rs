@@ -18,8 +18,10 @@ pub(super) enum Side {
     Return,
 }
 
-/// The kernel's own kind of event for probes (commit e12f03d7031a, 4.17).
+/// The kernel's own kind of event for probes in it (commit e12f03d7031a, 4.17).
 const PROBES: &str = "/sys/bus/event_source/devices/kprobe";
+/// The same for probes in processes (commit 33ea4b24277b, 4.17).
+pub(super) const USER_PROBES: &str = "/sys/bus/event_source/devices/uprobe";
 
 /// Attaches a program to a function, or for an entry to a place in it, `function+0x10`, until what this gives is closed.
 pub(super) fn open(program: &Handle, point: &str, side: Side) -> Result<OwnedFd> {
@@ -37,18 +39,24 @@ pub(super) fn open_for(other: &Handle, wanted: Side, program: &Handle, point: &s
     })?;
     let symbol =
         CString::new(name).map_err(|error| Error::with_advice(action(), "No name has a NUL in it", error.into()))?;
-    let kind = number(&Path::new(PROBES).join("type")).map_err(|error| no_probes(action(), error))?;
-    let config = match side {
-        Side::Entry => 0,
-        Side::Return => 1 << return_bit().map_err(|error| no_probes(action(), error))?,
-    };
-    let event = perf::function(kind, config, &symbol, offset).map_err(|error| refused(action(), name, error))?;
+    let (kind, config) = event_of(PROBES, side).map_err(|error| no_probes(action(), error))?;
+    let event = perf::function(kind, config, &symbol, offset, None).map_err(|error| refused(action(), name, error))?;
     perf::attach(event.as_fd(), fd).map_err(|error| Error::system(action(), Need::Tracing, error))?;
     Ok(event)
 }
 
+/// The kind of event of probes, and the `config` that says where.
+pub(super) fn event_of(probes: &str, side: Side) -> io::Result<(u32, u64)> {
+    let kind = number(&Path::new(probes).join("type"))?;
+    let config = match side {
+        Side::Entry => 0,
+        Side::Return => 1 << return_bit(probes)?,
+    };
+    Ok((kind, config))
+}
+
 /// The function's name, and how far into it.
-fn split(point: &str, side: Side) -> Option<(&str, u64)> {
+pub(super) fn split(point: &str, side: Side) -> Option<(&str, u64)> {
     let Some((name, offset)) = point.split_once('+') else {
         return (!point.is_empty()).then_some((point, 0));
     };
@@ -64,8 +72,8 @@ fn number(path: &Path) -> io::Result<u32> {
 }
 
 /// The bit of `config` that says "at its return": `config:0`.
-fn return_bit() -> io::Result<u32> {
-    let text = fs::read_to_string(Path::new(PROBES).join("format/retprobe"))?;
+fn return_bit(probes: &str) -> io::Result<u32> {
+    let text = fs::read_to_string(Path::new(probes).join("format/retprobe"))?;
     let bit = text.trim().strip_prefix("config:").and_then(|bit| bit.parse().ok()).filter(|bit| *bit < 64);
     bit.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }

@@ -1,20 +1,28 @@
 //! Programs that look on: a file for each type.
 
+mod btf_tracepoint;
 mod function;
 mod kprobe;
 mod kretprobe;
+mod perf_event;
 mod raw_tracepoint;
 #[cfg(feature = "sim")]
 mod registers;
 mod tracefs;
 mod tracepoint;
+mod uprobe;
+mod user_symbol;
 
+pub use btf_tracepoint::BtfTracepointProgram;
 pub use kprobe::KprobeProgram;
 pub use kretprobe::KretprobeProgram;
 #[cfg(feature = "sim")]
 pub use kretprobe::TestCall;
+pub use perf_event::{PerfEventProgram, Sampling};
 pub use raw_tracepoint::RawTracepointProgram;
+pub(crate) use tracefs::{near_tracepoints, tracepoint_name};
 pub use tracepoint::TracepointProgram;
+pub use uprobe::{UprobeProgram, UretprobeProgram};
 
 use std::os::fd::OwnedFd;
 

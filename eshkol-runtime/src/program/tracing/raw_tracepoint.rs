@@ -3,9 +3,9 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
-use super::tracefs::{events, names};
+use super::tracefs::{near_tracepoints, tracepoint_name};
 use super::{Handle, attached_at_points};
-use crate::error::{Error, Need, Result, suggestions};
+use crate::error::{Error, Need, Result};
 use crate::program::common_to_programs;
 use crate::sys;
 
@@ -24,20 +24,11 @@ impl RawTracepointProgram {
         let action = || format!("attach program `{}` to raw tracepoint `{tracepoint}`", self.name());
         let program = self.0.in_kernel(action)?;
         // The kernel knows them by name alone; with the category they are as good.
-        let name = tracepoint.rsplit_once(':').map_or(tracepoint, |(_, name)| name);
-        let name = CString::new(name)
+        let name = CString::new(tracepoint_name(tracepoint))
             .map_err(|error| Error::with_advice(action(), "No name has a NUL in it", error.into()))?;
-        let opened = sys::raw_tracepoint_open(program, &name).map_err(|error| match error.raw_os_error() {
+        let opened = sys::raw_tracepoint_open(program, Some(&name)).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT) => {
-                let advice = match events(action) {
-                    Ok(root) => {
-                        let root = root.join("events");
-                        let known: Vec<_> =
-                            names(&root).iter().flat_map(|category| names(&root.join(category))).collect();
-                        suggestions("tracepoint of this name", tracepoint, &known, "")
-                    }
-                    Err(_) => "This kernel has no tracepoint of this name".to_owned(),
-                };
+                let advice = near_tracepoints(tracepoint, action);
                 Error::with_advice(action(), advice, error)
             }
             _ => Error::system(action(), Need::Tracing, error),

@@ -62,3 +62,20 @@ pub(super) fn tracepoint_id(tracepoint: &str, action: &impl Fn() -> String) -> R
         Err(error) => Err(Error::system(action(), Need::Tracing, error)),
     }
 }
+
+/// The name of a tracepoint without its category.
+pub(crate) fn tracepoint_name(tracepoint: &str) -> &str {
+    tracepoint.rsplit_once(':').map_or(tracepoint, |(_, name)| name)
+}
+
+/// What to say where the kernel has no tracepoint of a name.
+pub(crate) fn near_tracepoints(tracepoint: &str, action: impl Fn() -> String) -> String {
+    match events(action) {
+        Ok(root) => {
+            let root = root.join("events");
+            let known: Vec<_> = names(&root).iter().flat_map(|category| names(&root.join(category))).collect();
+            suggestions("tracepoint of this name", tracepoint, &known, "")
+        }
+        Err(_) => "This kernel has no tracepoint of this name".to_owned(),
+    }
+}

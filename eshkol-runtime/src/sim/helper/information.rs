@@ -10,12 +10,14 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper { number: 14, name: "bpf_get_current_pid_tgid", arguments: 0, call: process },
     Helper { number: 15, name: "bpf_get_current_uid_gid", arguments: 0, call: user },
     Helper { number: 16, name: "bpf_get_current_comm", arguments: 2, call: task_name },
+    Helper { number: 35, name: "bpf_get_current_task", arguments: 0, call: task_address },
     Helper { number: 42, name: "bpf_get_numa_node_id", arguments: 0, call: |_, _| Ok(0) },
     Helper { number: 80, name: "bpf_get_current_cgroup_id", arguments: 0, call: cgroup },
     Helper { number: 118, name: "bpf_jiffies64", arguments: 0, call: |run, _| Ok(run.world.environment.clock / TICK) },
     Helper { number: 120, name: "bpf_get_ns_current_pid_tgid", arguments: 4, call: process_of_namespace },
     Helper { number: 123, name: "bpf_get_current_ancestor_cgroup_id", arguments: 1, call: ancestor_cgroup },
     Helper { number: 125, name: "bpf_ktime_get_boot_ns", arguments: 0, call: clock },
+    Helper { number: 158, name: "bpf_get_current_task_btf", arguments: 0, call: task_address },
     Helper { number: 160, name: "bpf_ktime_get_coarse_ns", arguments: 0, call: coarse_clock },
     Helper { number: 177, name: "bpf_trace_vprintk", arguments: 4, call: trace_vprintk },
     Helper { number: 208, name: "bpf_ktime_get_tai_ns", arguments: 0, call: clock },
@@ -26,6 +28,10 @@ const TICK: u64 = 4_000_000;
 
 fn clock(run: &mut Run<'_>, _: Arguments) -> Result<u64, Fault> {
     Ok(run.world.environment.clock)
+}
+
+fn task_address(run: &mut Run<'_>, _: Arguments) -> Result<u64, Fault> {
+    Ok(run.world.environment.task_address)
 }
 
 fn coarse_clock(run: &mut Run<'_>, _: Arguments) -> Result<u64, Fault> {

@@ -31,6 +31,8 @@ pub(in crate::sim) enum Kind {
     Function(usize),
     /// Memory that a test gives.
     Given,
+    /// A part of the kernel's memory, which programs only read.
+    Kernel,
 }
 
 impl fmt::Display for Kind {
@@ -49,6 +51,7 @@ impl fmt::Display for Kind {
             Self::Map(_) => f.write_str("a map, which only helpers look into"),
             Self::Function(_) => f.write_str("a function"),
             Self::Given => f.write_str("the given memory"),
+            Self::Kernel => f.write_str("the kernel's memory"),
         }
     }
 }
@@ -84,7 +87,7 @@ impl Region {
         };
         match self.kind {
             Kind::Map(_) | Kind::Function(_) => return Err(Fault(doing())),
-            Kind::MapValue { constant: true, .. } | Kind::MapKey if access != Access::Read => {
+            Kind::MapValue { constant: true, .. } | Kind::MapKey | Kind::Kernel if access != Access::Read => {
                 return Err(Fault(format!("{}, which programs can't change", doing())));
             }
             // Loads of fields don't come here.

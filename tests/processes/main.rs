@@ -1,0 +1,168 @@
+//! Programs that look at processes: in their functions, and at samples of their time.
+
+use std::ffi::CString;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use eshkol::{RingBuf, Sampling};
+use eshkol_test_support::{Privilege, require_root};
+
+mod functions {
+    eshkol::eshkol_file!("tests/processes/functions.esh");
+}
+
+/// The example, as a module.
+#[path = "../../examples/profile.rs"]
+#[expect(dead_code, reason = "its `main` is not called here")]
+mod profile;
+
+mod samples {
+    eshkol::eshkol_file!("tests/processes/samples.esh");
+}
+
+/// What is probed, in this very file.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn eshkol_probed(first: u64, second: u32) -> u64 {
+    black_box(first).wrapping_add(black_box(u64::from(second)))
+}
+
+fn this_file() -> String {
+    std::env::current_exe().unwrap().to_str().unwrap().to_owned()
+}
+
+fn thread_id() -> u32 {
+    // SAFETY: gettid(2) has no preconditions.
+    unsafe { libc::gettid() }.cast_unsigned()
+}
+
+/// The first event that is the wanted one.
+fn find<E: eshkol::Event>(events: &RingBuf<E>, wanted: impl Fn(&E) -> bool) -> E {
+    let end = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < end {
+        let event = events.next_timeout(Duration::from_millis(100)).unwrap();
+        if let Some(event) = event.filter(|event| wanted(event)) {
+            return event;
+        }
+    }
+    panic!("no event came");
+}
+
+#[test]
+fn a_function_is_seen_with_its_arguments_and_its_result() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = functions::Functions::load().unwrap();
+    let point = format!("{}:eshkol_probed", this_file());
+    let links = (unit.on_call.attach_to(&point).unwrap(), unit.on_return.attach_to(&point).unwrap());
+    assert_eq!(eshkol_probed(0x5e_0001, u32::MAX), 0x5e_0001 + u64::from(u32::MAX));
+    let call = find(&unit.calls, |call| call.thread == thread_id());
+    assert_eq!((call.first, call.second), (0x5e_0001, u32::MAX));
+    let result = find(&unit.results, |result| result.thread == thread_id());
+    assert_eq!(result.value, 0x5e_0001 + u64::from(u32::MAX));
+    drop(links);
+    eshkol_probed(1, 2);
+    assert!(unit.calls.next_timeout(Duration::from_millis(50)).unwrap().is_none(), "it is still attached");
+}
+
+#[test]
+fn a_function_of_a_library_is_seen_in_one_process() {
+    let Privilege::Granted = require_root() else { return };
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("libc.so"));
+    // A program that is linked statically has the function itself.
+    let point = format!("{}:getenv", libc.map_or_else(this_file, str::to_owned));
+    let unit = functions::Functions::load().unwrap();
+    let link = unit.on_getenv.attach_to_process(std::process::id(), &point).unwrap();
+    let name = CString::new("ESHKOL_NO_SUCH_VARIABLE").unwrap();
+    // SAFETY: the name ends with NUL; no thread of this test changes the environment.
+    assert!(unsafe { libc::getenv(name.as_ptr()) }.is_null());
+    let asked = find(&unit.variables, |asked| asked.name_str() == "ESHKOL_NO_SUCH_VARIABLE");
+    assert_eq!(asked.thread, thread_id());
+    drop(link);
+}
+
+#[test]
+fn functions_are_called_in_the_simulator() {
+    let unit = functions::Functions::test().unwrap();
+    unit.on_call.test_run(&[7, 1 << 32 | 9]).unwrap();
+    let call = unit.calls.try_next().unwrap().expect("no event came");
+    assert_eq!((call.first, call.second), (7, 9), "the second is of 32 bits");
+    unit.on_return.test_run(16).unwrap();
+    assert_eq!(unit.results.try_next().unwrap().expect("no event came").value, 16);
+    // The simulated process has no memory.
+    unit.on_getenv.test_run(&[0x1000]).unwrap();
+    assert_eq!(unit.variables.try_next().unwrap().expect("no event came").name_str(), "");
+}
+
+#[test]
+fn what_is_not_there_is_an_error_that_knows_what_is() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = functions::Functions::load().unwrap();
+    for (point, wanted) in [
+        (format!("{}:eshkol_porbed", this_file()), "`eshkol_probed`"),
+        ("/no/such/file:main".to_owned(), "no file `/no/such/file`"),
+        ("main".to_owned(), "`path:function`"),
+    ] {
+        let error = unit.on_call.attach_to(&point).unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains("attach program `on-call`"), "{error}");
+    }
+}
+
+/// Keeps a processor busy.
+#[inline(never)]
+fn work(until: Instant) -> u64 {
+    let mut bits = 1_u64;
+    while Instant::now() < until {
+        let mut round = 0;
+        while round < 100_000 {
+            bits ^= bits << 7;
+            bits ^= bits >> 9;
+            round += 1;
+        }
+    }
+    bits
+}
+
+#[test]
+fn samples_have_the_stack_of_what_runs() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = samples::Samples::load().unwrap();
+    let sampling = Sampling::cpu_clock().frequency(999).process(std::process::id());
+    let link = unit.sample.attach_to(&sampling).unwrap();
+    black_box(work(Instant::now() + Duration::from_millis(500)));
+    drop(link);
+    let mine: Vec<_> =
+        unit.counts.iter().map(Result::unwrap).filter(|(place, _)| place.thread == thread_id()).collect();
+    let samples: u64 = mine.iter().map(|(_, count)| count).sum();
+    assert!(samples >= 20, "{samples} samples in half a second");
+    // Every stack that was kept is one of addresses.
+    let stacks: Vec<_> = mine.iter().filter_map(|(place, _)| u32::try_from(place.user).ok()).collect();
+    assert!(!stacks.is_empty());
+    for id in stacks {
+        let stack = unit.stacks.get(id).unwrap().expect("the stack is not there");
+        assert!(!stack.is_empty() && stack.len() <= 127);
+    }
+    assert!(unit.stacks.get(u32::MAX).unwrap().is_none());
+}
+
+#[test]
+fn a_processor_or_process_that_is_not_there_is_an_error() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = samples::Samples::load().unwrap();
+    let error = unit.sample.attach_to(&Sampling::cpu_clock().cpu(100_000)).unwrap_err().to_string();
+    assert!(error.contains("no such processor"), "{error}");
+    let error = unit.sample.attach_to(&Sampling::cpu_clock().process(u32::MAX / 2)).unwrap_err().to_string();
+    assert!(error.contains("no such process"), "{error}");
+}
+
+#[test]
+fn the_example_finds_what_a_process_does() {
+    let Privilege::Granted = require_root() else { return };
+    let time = Duration::from_millis(500);
+    let worker = std::thread::spawn(move || black_box(work(Instant::now() + time * 2)));
+    let report = profile::profile(std::process::id(), time).unwrap();
+    worker.join().unwrap();
+    assert!(report.contains(" samples\n"), "{report}");
+    // The function, or what is left of it in the caller.
+    assert!(report.contains("work"), "{report}");
+}
