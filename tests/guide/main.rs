@@ -3,8 +3,8 @@
 //! The blocks stand in files of their own, since one has an apostrophe in a comment, which rustc would stumble over;
 //! [`the_blocks_are_the_guides`] compares them with the guide, where it is beside the project.
 
+mod fragments;
 mod latency;
-mod printing;
 mod sockets;
 mod tracing;
 mod traffic;
@@ -66,6 +66,8 @@ fn the_blocks_are_the_guides() {
         ("latency-monitor", include_str!("latency-monitor.esh")),
         ("debug-print", include_str!("debug-print.esh")),
         ("helper-functions", include_str!("helper-functions.esh")),
+        ("program-types", include_str!("program-types.esh")),
+        ("maps", include_str!("maps.esh")),
         ("conn-tracker", include_str!("conn-tracker.esh")),
     ] {
         assert!(blocks.contains(&here), "`{name}` is not as the guide has it");
