@@ -6,7 +6,7 @@
 //! cargo run -p eshkol-vm -- 5.10 --test probes --filter within
 //! ```
 //!
-//! It wants root (for apt), `qemu-system-x86_64`, `xz` and `zstd`, and keeps what it fetches under `target/vm`. In the machine the same program is the
+//! It wants root (for apt), `qemu-system-x86_64`, `xz`, `zstd` and `lz4`, and keeps what it fetches under `target/vm`. In the machine the same program is the
 //! first process (`guest`): it brings the machine up, runs the tests, and says how they ended.
 
 mod apt;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use crate::Result;
 
 /// How the kernel is packed: what such data begins with, and what unpacks it.
-const PACKED: [(&[u8], &str, &[&str]); 2] =
-    [(b"\x28\xb5\x2f\xfd", "zstd", &["-dcq"]), (b"\xfd7zXZ\0", "xz", &["-dcq"])];
+const PACKED: [(&[u8], &str, &[&str]); 3] =
+    [(b"\x28\xb5\x2f\xfd", "zstd", &["-dcq"]), (b"\xfd7zXZ\0", "xz", &["-dcq"]), (b"\x02!L\x18", "lz4", &["-dcq"])];
 
 /// Writes the ELF file that is in an image.
 pub(crate) fn extract(image: &Path, into: &Path) -> Result<()> {
@@ -23,7 +23,7 @@ pub(crate) fn extract(image: &Path, into: &Path) -> Result<()> {
             }
         }
     }
-    Err(format!("{}: there is no kernel in it that `xz` or `zstd` unpacks", image.display()))
+    Err(format!("{}: there is no kernel in it that `zstd`, `xz` or `lz4` unpacks", image.display()))
 }
 
 /// What a program makes of its input, or of as much of it as it can use: after the kernel comes something else.

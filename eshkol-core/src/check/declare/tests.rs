@@ -331,7 +331,7 @@ fn maps_that_the_kernel_does_not_make() {
     let map = |rest: &str, complaints: &[&str]| refused(&format!("(define-map m {rest})"), complaints);
     let usual = "(key-type :u32) (value-type :u64) (max-entries 4)";
     map(&format!(":hsh {usual}"), &["ESK0601 at :hsh"]);
-    map(":stack-trace (max-entries 4)", &["ESK0602 at :stack-trace"]);
+    map(":bloom-filter (max-entries 4)", &["ESK0602 at :bloom-filter"]);
     map(":ringbuf (size 4097)", &["ESK0604 at 4097"]);
     map(":ringbuf", &["ESK0603 at m"]);
     map(":hash", &["ESK0603 at m"]);
