@@ -83,7 +83,11 @@ fn fetch(version: &str, kernels: &Path, place: &Path) -> Result<Kernel> {
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).map_err(failed)?;
         fs::rename(modules, directory.join("modules")).map_err(failed)?;
-        vmlinux::extract(&unpacked.join(format!("boot/vmlinuz-{name}")), &directory.join("vmlinux"))?;
+        // New packages have the image among the modules.
+        let places = [unpacked.join(format!("boot/vmlinuz-{name}")), directory.join("modules/vmlinuz")];
+        let image = places.iter().find(|place| place.exists());
+        let image = image.ok_or_else(|| format!("the packages of {name} have no image of the kernel"))?;
+        vmlinux::extract(image, &directory.join("vmlinux"))?;
         fs::remove_dir_all(&unpacked).map_err(failed)?;
         return Ok(Kernel { directory });
     }
