@@ -34,6 +34,7 @@ pub(super) fn item(input: Input<'_>, map: &Map) -> Option<TokenStream> {
     let public = public(&name);
     let events: Vec<_> = map.events.iter().map(|event| struct_ident(input, *event)).collect();
     let docs_of = events.iter().map(|event| format!("A [`{event}`]."));
+    // Whether a user's crate takes the events apart is its business: `expect` would warn where it does.
     Some(quote! {
         #docs
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
