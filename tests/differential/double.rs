@@ -2,7 +2,7 @@
 
 use eshkol_core::check::typed::Unit;
 use eshkol_core::compile::check;
-use eshkol_core::evaluate::{self, World};
+use eshkol_core::evaluate::{self, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::source::Sources;
 use eshkol_core::{Architecture, Endianness};
@@ -26,7 +26,7 @@ pub(crate) struct Doubles {
 }
 
 /// What four rounds give.
-type Rounds = (Vec<(u64, Vec<u8>)>, World);
+type Rounds = (Vec<Outcome>, World);
 
 impl Doubles {
     /// Whether a program's doubles mean the same.
@@ -85,7 +85,7 @@ fn rounds(unit: &Unit, seed: u64) -> Result<Option<Rounds>, String> {
         if outcome.unspecified {
             return Ok(None);
         }
-        outcomes.push((outcome.verdict, outcome.packet));
+        outcomes.push(outcome);
     }
     Ok(Some((outcomes, world)))
 }

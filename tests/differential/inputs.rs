@@ -15,7 +15,12 @@ pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
     (if map.kind == MapKind::LpmTrie { key + 4 } else { key }, value)
 }
 
-/// Puts two elements into each map of the evaluator's world, and tells of each.
+/// Whether a map holds keys with values.
+pub(crate) fn has_elements(map: &Map) -> bool {
+    map.kind != MapKind::RingBuf
+}
+
+/// Puts two elements into each map that has any, of the evaluator's world, and tells of each.
 pub(crate) fn fill_maps<E>(
     unit: &Unit,
     random: &mut Random,
@@ -23,6 +28,9 @@ pub(crate) fn fill_maps<E>(
     mut tell: impl FnMut(&Map, &[u8], &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     for (map, elements) in unit.maps.values().zip(&mut world.maps) {
+        if !has_elements(map) {
+            continue;
+        }
         for index in 0..2_u8 {
             let mut key = vec![0; sizes(unit, map).0];
             key[if map.kind == MapKind::LpmTrie { 7 } else { 0 }] = index;

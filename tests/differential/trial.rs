@@ -7,6 +7,7 @@ use eshkol_core::diagnostic::{Diagnostic, Severity};
 use eshkol_core::evaluate::{self, Elements, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::ir::GlobalSection;
+use eshkol_core::kernel::MapKind;
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
 use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
@@ -122,6 +123,7 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
         }
         for (place, runner) in &runners {
             let same = same_run(&**runner, &input.packet, &outcome)
+                .and_then(|()| same_events(&**runner, unit, &outcome))
                 .and_then(|()| same_maps(&**runner, unit, &world))
                 .and_then(|()| same_globals(&**runner, output, &world));
             same.map_err(|error| {
@@ -170,8 +172,19 @@ fn same_run(runner: &dyn Runner, packet: &[u8], wanted: &Outcome) -> Result<(), 
     Ok(())
 }
 
+/// Takes the events of a run out of the ring buffers.
+fn same_events(runner: &dyn Runner, unit: &Unit, wanted: &Outcome) -> Result<(), String> {
+    for (map, wanted) in unit.maps.values().zip(&wanted.events).filter(|(map, _)| map.kind == MapKind::RingBuf) {
+        let found = runner.events(&map.name)?;
+        if found != *wanted {
+            return Err(format!("through `{}` came\n{found:02x?}, and not\n{wanted:02x?}", map.name));
+        }
+    }
+    Ok(())
+}
+
 fn same_maps(runner: &dyn Runner, unit: &Unit, world: &World) -> Result<(), String> {
-    for (map, wanted) in unit.maps.values().zip(&world.maps) {
+    for (map, wanted) in unit.maps.values().zip(&world.maps).filter(|(map, _)| inputs::has_elements(map)) {
         let (key, value) = inputs::sizes(unit, map);
         let mut found = elements(runner, &map.name, key, value)?;
         if map.kind.is_array() {

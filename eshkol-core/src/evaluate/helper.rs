@@ -17,6 +17,10 @@ const REDIRECT: u32 = 23;
 const CSUM_DIFF: u32 = 28;
 const ADJUST_HEAD: u32 = 44;
 const ADJUST_TAIL: u32 = 65;
+const SEND: u32 = 130;
+const RESERVE: u32 = 131;
+const SUBMIT: u32 = 132;
+const DISCARD: u32 = 133;
 const FOR_EACH: u32 = 164;
 const LENGTH: u32 = 188;
 const LOAD_BYTES: u32 = 189;
@@ -24,6 +28,7 @@ const STORE_BYTES: u32 = 190;
 
 /// Bytes of an Ethernet header: no packet gets shorter (`ETH_HLEN`).
 const SHORTEST: u64 = 14;
+const EAGAIN: i64 = -11;
 const EFAULT: i64 = -14;
 const EINVAL: i64 = -22;
 /// What an XDP program gives that fails, and one whose packet is to go elsewhere (`enum xdp_action`).
@@ -103,6 +108,40 @@ impl<'u> Machine<'u> {
                     return Err(violation(span, "a helper is given no function where it wants one").into());
                 };
                 self.for_each(map, function, &context, span)?
+            }
+            SEND => {
+                let map = map_of(given.next(), span)?;
+                let event = given.next();
+                let size = usize::try_from(word_of(given.next(), span)?).unwrap_or(usize::MAX);
+                let event = self.bytes_behind(event, size, span)?;
+                let (buffer, memory) = self.ring_buffer(map, span)?;
+                match buffer.reserve(event.len(), memory) {
+                    Some(object) => {
+                        let sent = memory.write(Pointer { object, offset: 0 }, &event).is_ok();
+                        buffer.settle(object, sent, memory);
+                        0
+                    }
+                    None => EAGAIN.cast_unsigned(),
+                }
+            }
+            RESERVE => {
+                let map = map_of(given.next(), span)?;
+                let size = usize::try_from(word_of(given.next(), span)?).unwrap_or(usize::MAX);
+                let (buffer, memory) = self.ring_buffer(map, span)?;
+                return Ok(match buffer.reserve(size, memory) {
+                    Some(object) => Value::Pointer(Pointer { object, offset: 0 }),
+                    None => Value::Absent,
+                });
+            }
+            SUBMIT | DISCARD => {
+                let Some(Given::Value(Value::Pointer(Pointer { object, offset: 0 }))) = given.next() else {
+                    return Err(violation(span, "what is settled is no event").into());
+                };
+                let memory = &mut self.memory;
+                let mut buffers = self.ring_buffers.values_mut();
+                let settled = buffers.find_map(|buffer| buffer.settle(object, helper.0 == SUBMIT, memory));
+                settled.ok_or_else(|| violation(span, "what is settled was not reserved, or is settled already"))?;
+                0
             }
             TIME => self.times.next().unwrap_or(0),
             RANDOM => self.random.next().unwrap_or(0).into(),

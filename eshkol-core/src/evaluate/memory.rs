@@ -36,6 +36,19 @@ pub(super) enum State {
     Removed,
     /// A packet that has moved.
     Moved,
+    /// An event of a ring buffer that was sent or given up.
+    Settled,
+}
+
+impl State {
+    /// Why nothing can be read or written there any more, where it can't.
+    fn gone(self) -> Option<Refusal> {
+        match self {
+            Self::Live | Self::Removed => None,
+            Self::Moved => Some("uses a packet that has moved"),
+            Self::Settled => Some("uses an event that was sent or given up"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -76,8 +89,8 @@ impl Memory {
 
     pub(super) fn read(&self, at: Pointer, bytes: usize) -> Result<&[u8], Refusal> {
         let object = self.objects.get(at.object.0).ok_or("reads what does not exist")?;
-        if object.state == State::Moved {
-            return Err("reads a packet that has moved");
+        if let Some(why) = object.state.gone() {
+            return Err(why);
         }
         let start = usize::try_from(at.offset).map_err(|_| "reads out of bounds")?;
         let end = start.checked_add(bytes).ok_or("reads out of bounds")?;
@@ -86,8 +99,8 @@ impl Memory {
 
     pub(super) fn write(&mut self, at: Pointer, bytes: &[u8]) -> Result<(), Refusal> {
         let object = self.objects.get_mut(at.object.0).ok_or("writes what does not exist")?;
-        if object.state == State::Moved {
-            return Err("writes a packet that has moved");
+        if let Some(why) = object.state.gone() {
+            return Err(why);
         }
         if !object.writable {
             return Err("writes what is read-only");

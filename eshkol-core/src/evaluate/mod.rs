@@ -9,7 +9,7 @@
 //! * Nothing panics, and every evaluation ends: there is a limit of steps.
 //! * The same [`World`] and [`Input`] give the same outcome.
 //!
-//! Maps are as the kernel's on a machine with one CPU, errno results included. What the kernel leaves open, such as
+//! Maps are as the kernel's on a machine with one CPU, errno results included; user space takes the events out of ring buffers after each run. What the kernel leaves open, such as
 //! reading an element of a hash map through a reference after it was deleted, is not guessed at: the [`Outcome`] says that
 //! it is [unspecified](Outcome::unspecified).
 
@@ -18,6 +18,7 @@ mod expression;
 mod helper;
 mod map;
 mod memory;
+mod ring_buffer;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::arena::Id as _;
 use crate::check::typed::{FunctionId, GlobalId, GlobalInit, LoopId, MapId, Program, Unit};
 use crate::compile::Endianness;
 use crate::deep_stack::with_deep_stack;
+use crate::kernel::MapKind;
 use crate::source::Span;
 pub use map::Elements;
 use memory::{Memory, Pointer};
@@ -61,6 +63,8 @@ pub struct Outcome {
     pub verdict: u64,
     /// The packet as the program left it.
     pub packet: Vec<u8>,
+    /// For each map of the unit, the events that the run sent through it, in the order in which user space finds them.
+    pub events: Vec<Vec<Vec<u8>>>,
     /// The run did something of which the kernel may make one thing or another.
     pub unspecified: bool,
 }
@@ -127,6 +131,8 @@ fn run_here(
         .zip(&world.maps)
         .map(|(map, elements)| map::Contents::new(unit, map, elements, big, &mut memory))
         .collect();
+    let ring_buffers = unit.maps.iter().filter(|(_, map)| map.kind == MapKind::RingBuf);
+    let ring_buffers = ring_buffers.map(|(id, map)| (id, ring_buffer::RingBuffer::new(map.max_entries))).collect();
     let globals = unit
         .globals
         .values()
@@ -139,6 +145,7 @@ fn run_here(
         big,
         memory,
         maps,
+        ring_buffers,
         globals,
         packet,
         packet_room: PACKET_ROOM,
@@ -154,6 +161,9 @@ fn run_here(
         span: program.entry.span,
         what: "the program returns something that is no word".to_owned(),
     })?;
+    if machine.ring_buffers.values().any(ring_buffer::RingBuffer::forgets) {
+        return Err(violation(program.entry.span, "an event is neither sent nor given up"));
+    }
     for (elements, contents) in world.maps.iter_mut().zip(&machine.maps) {
         *elements = contents.elements(&machine.memory);
     }
@@ -161,8 +171,12 @@ fn run_here(
         *bytes = machine.memory.bytes(*object).to_vec();
     }
     let packet = machine.memory.bytes(machine.packet).to_vec();
+    let events = unit
+        .maps
+        .iter()
+        .map(|(id, _)| machine.ring_buffers.get(&id).map(|buffer| buffer.sent(&machine.memory)).unwrap_or_default());
     // A number is seen by the kernel as the 32 bits that it takes.
-    Ok(Outcome { verdict: verdict & 0xffff_ffff, packet, unspecified: machine.unspecified })
+    Ok(Outcome { verdict: verdict & 0xffff_ffff, packet, events: events.collect(), unspecified: machine.unspecified })
 }
 
 /// Expressions that are evaluated at most.
@@ -213,6 +227,7 @@ struct Machine<'u> {
     big: bool,
     memory: Memory,
     maps: Vec<map::Contents>,
+    ring_buffers: BTreeMap<MapId, ring_buffer::RingBuffer>,
     globals: Vec<memory::ObjectId>,
     packet: memory::ObjectId,
     packet_room: u64,
@@ -254,6 +269,13 @@ impl<'u> Machine<'u> {
         match self.globals.get(id.index()) {
             Some(object) => Ok(Pointer { object: *object, offset: 0 }),
             None => Err(violation(span, "there is no such global")),
+        }
+    }
+
+    fn ring_buffer(&mut self, id: MapId, span: Span) -> Result<(&mut ring_buffer::RingBuffer, &mut Memory), Violation> {
+        match self.ring_buffers.get_mut(&id) {
+            Some(buffer) => Ok((buffer, &mut self.memory)),
+            None => Err(violation(span, "there is no such ring buffer")),
         }
     }
 

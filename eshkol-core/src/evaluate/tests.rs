@@ -136,6 +136,46 @@ fn the_elements_of_a_map_are_gone_through() {
 }
 
 #[test]
+fn events_are_found_in_the_order_of_their_reservations() {
+    let definitions = "
+        (define-struct event (n :u32))
+        (define-map events :ringbuf (size 4096))
+        (define (main ctx)
+          (let ((sent (make-event 9)))
+            (when-let (e (ringbuf-reserve events event))
+              (set-event-n! e 1)
+              (ringbuf-submit events sent)
+              (when-let (other (ringbuf-reserve events event))
+                (set-event-n! other 2)
+                (ringbuf-discard events other))
+              (ringbuf-submit events e)))
+          :xdp-pass)";
+    let (outcomes, _) = run_on(definitions, &[&[], &[]]);
+    for outcome in outcomes {
+        assert_eq!(outcome.events, [vec![vec![1, 0, 0, 0], vec![9, 0, 0, 0]]]);
+    }
+}
+
+#[test]
+fn a_ring_buffer_has_room_for_so_many() {
+    let definitions = "
+        (define-struct event (n :u64) (rest :u64-array 30))
+        (define-map events :ringbuf (size 4096))
+        (define-map out :array (key-type :u32) (value-type :i64) (max-entries 1))
+        (define (main ctx)
+          (for (i in (range 0 20))
+            (map-update out 0 (ringbuf-submit events (make-event))))
+          :xdp-pass)";
+    let unit = checked(definitions);
+    let mut world = World::new(&unit, Endianness::Little);
+    let outcome = run(&unit, &unit.programs[0], Endianness::Little, &mut world, &Input::default()).unwrap();
+    // Each takes 8 bytes more than it has, and one byte stays free.
+    assert_eq!(outcome.events[0].len(), 4095 / 256);
+    assert_eq!(world.maps[1][&vec![0; 4]], (-11_i64).to_le_bytes());
+    assert_eq!(world.globals, [5_u64.to_le_bytes()]);
+}
+
+#[test]
 fn globals_and_time_are_given() {
     let definitions = "
         (define-map m :array (key-type :u32) (value-type :u64) (max-entries 1))

@@ -1,5 +1,6 @@
 //! Procedures and the entry: expressions and statements of every kind, in a scope that knows what each name is.
 
+mod event;
 mod integer;
 mod loops;
 mod memory;

@@ -66,6 +66,25 @@ impl Map {
     }
 }
 
+/// A ring buffer, and the structs that are sent through it, no two of one size.
+#[derive(Clone, Debug)]
+pub(super) struct Ring {
+    pub(super) name: String,
+    pub(super) events: Vec<usize>,
+    size: usize,
+}
+
+/// A histogram, or a family of them.
+#[derive(Clone, Debug)]
+pub(super) struct Histogram {
+    pub(super) name: String,
+    /// What tells those of a family apart.
+    pub(super) by: Option<&'static str>,
+    /// How many numbers go into a bucket, where it is not by powers of two.
+    step: Option<usize>,
+    entries: usize,
+}
+
 /// A global.
 #[derive(Clone, Debug)]
 pub(super) struct Global {
@@ -80,6 +99,8 @@ pub(super) struct Global {
 pub(super) struct Definitions {
     pub(super) structs: Vec<Struct>,
     pub(super) maps: Vec<Map>,
+    pub(super) rings: Vec<Ring>,
+    pub(super) histograms: Vec<Histogram>,
     pub(super) globals: Vec<Global>,
     /// Whether there is a global `gs` that is the first struct.
     pub(super) struct_global: bool,
@@ -128,7 +149,14 @@ const FIXED: &str = "
 
 impl Definitions {
     pub(super) fn generate(choices: &mut Choices, level: Level, size: Size) -> Self {
-        let mut this = Self { structs: vec![], maps: vec![], globals: vec![], struct_global: false };
+        let mut this = Self {
+            structs: vec![],
+            maps: vec![],
+            rings: vec![],
+            histograms: vec![],
+            globals: vec![],
+            struct_global: false,
+        };
         let more = if size == Size::Large { 2 } else { 0 };
         for index in 0..1 + choices.below(2 + more) {
             let part = choices.begin();
@@ -163,7 +191,25 @@ impl Definitions {
             this.maps.push(Map { name: format!("m{index}"), kind, key, value, entries });
             choices.end(part);
         }
+        for index in 0..choices.below(4).saturating_sub(1) {
+            let part = choices.begin();
+            let by = [None, None, Some(INTEGERS[choices.below(INTEGERS.len())])][choices.below(3)];
+            let step = [None, Some(1), Some(10), Some(1000)][choices.below(4)];
+            let entries = [16, 65, 3][choices.below(3)];
+            this.histograms.push(Histogram { name: format!("h{index}"), by, step, entries });
+            choices.end(part);
+        }
         if level >= Level::V5_10 {
+            for index in 0..choices.below(4).saturating_sub(1) {
+                let part = choices.begin();
+                let ring = Ring {
+                    name: format!("ring{index}"),
+                    events: this.structs_by_size(choices.below(this.structs.len())),
+                    size: [4096, 8192][choices.below(2)],
+                };
+                this.rings.push(ring);
+                choices.end(part);
+            }
             this.struct_global = choices.below(3) == 2;
             for index in 0..choices.below(4) {
                 let ty = NUMBERS[choices.below(NUMBERS.len())];
@@ -178,6 +224,17 @@ impl Definitions {
     /// Bytes of a struct, laid out as in C.
     pub(super) fn size(&self, index: usize) -> usize {
         self.layout(&Content::Struct(index)).0
+    }
+
+    /// Structs of which no two have one size, this one among them.
+    fn structs_by_size(&self, first: usize) -> Vec<usize> {
+        let mut events = vec![first];
+        for index in 0..self.structs.len() {
+            if events.iter().all(|event| self.size(*event) != self.size(index)) {
+                events.push(index);
+            }
+        }
+        events
     }
 
     /// Bytes and alignment.
@@ -257,6 +314,14 @@ impl Definitions {
                 text,
                 "  (define-map {name} :{kind} (key-type {key}) (value-type {value}) (max-entries {entries}){flags})"
             );
+        }
+        for Ring { name, size, .. } in &self.rings {
+            let _ = writeln!(text, "  (define-map {name} :ringbuf (size {size}))");
+        }
+        for Histogram { name, by, step, entries } in &self.histograms {
+            let by = by.map_or_else(String::new, |by| format!(" (by :{by})"));
+            let buckets = step.map_or_else(String::new, |step| format!(" (buckets :linear {step})"));
+            let _ = writeln!(text, "  (define-map {name} :histogram{by}{buckets} (max-entries {entries}))");
         }
         if self.struct_global {
             text.push_str("  (define-global (gs :mutable) s0)\n");

@@ -5,7 +5,7 @@ use super::{Callable, Given, Kind, Writer};
 impl Writer<'_> {
     /// A number.
     pub(super) fn int(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 48);
+        let (part, way) = self.composite(depth, 51);
         let inner = depth.saturating_sub(1);
         let text = match way {
             0..4 => self.number(),
@@ -79,6 +79,8 @@ impl Writer<'_> {
                 None => self.round(inner),
             },
             46 => self.helper(inner),
+            47 => self.sent(inner),
+            48 | 49 => self.reserved(inner),
             _ => self.map_result(inner),
         };
         self.choices.end(part);

@@ -197,7 +197,7 @@ impl Writer<'_> {
         }
     }
 
-    fn found(&mut self, name: &str, lookup: &str, then: &str, otherwise: &str) -> String {
+    pub(super) fn found(&mut self, name: &str, lookup: &str, then: &str, otherwise: &str) -> String {
         match self.choices.below(3) {
             0 => format!("(let (({name} {lookup})) (if {name} {then} {otherwise}))"),
             1 => format!("(cond ({lookup} => (lambda ({name}) {then})) (else {otherwise}))"),
