@@ -77,11 +77,13 @@ fn rounds(unit: &Unit, seed: u64) -> Result<Option<Rounds>, String> {
     let mut world = World::new(unit, Endianness::Little);
     let mut random = Random::new(seed);
     inputs::fill_maps(unit, &mut random, &mut world, |_, _, _| Ok::<(), String>(()))?;
+    inputs::fill_programs(unit, &mut world, |_, _, _| Ok::<(), String>(()))?;
     let mut outcomes = vec![];
     for round in 0..4 {
-        let input = inputs::input(&mut random, round);
-        let outcome = evaluate::run(unit, &unit.programs[0], Endianness::Little, &mut world, &input)
-            .map_err(|violation| violation.what)?;
+        let program = &unit.programs[0];
+        let input = inputs::input(program.program_type, &mut random, round);
+        let outcome =
+            evaluate::run(unit, program, Endianness::Little, &mut world, &input).map_err(|violation| violation.what)?;
         if outcome.unspecified {
             return Ok(None);
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use eshkol_core::check::typed::{Map, Unit};
+use eshkol_core::check::typed::{HiddenMap, Map, Unit};
 use eshkol_core::check::types::{DataType, Types};
 use eshkol_core::evaluate::{Input, World};
-use eshkol_core::kernel::MapKind;
+use eshkol_core::kernel::{MapKind, ProgramType};
 
 use crate::choices::Random;
+use crate::program::has_packet;
 
 /// Bytes of a map's keys and of its values.
 pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
@@ -15,9 +16,9 @@ pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
     (if map.kind == MapKind::LpmTrie { key + 4 } else { key }, value)
 }
 
-/// Whether a map holds keys with values.
+/// Whether a map holds keys with values that are data.
 pub(crate) fn has_elements(map: &Map) -> bool {
-    map.kind != MapKind::RingBuf
+    !matches!(map.kind, MapKind::RingBuf | MapKind::ProgArray)
 }
 
 /// Puts two elements into each map that has any, of the evaluator's world, and tells of each.
@@ -45,10 +46,81 @@ pub(crate) fn fill_maps<E>(
     Ok(())
 }
 
+/// Puts programs into the maps that hold them, and tells of each: where the compiler says so, and the second before the first in maps that
+/// are user space's business, whose first place stays empty.
+pub(crate) fn fill_programs<E>(
+    unit: &Unit,
+    world: &mut World,
+    mut tell: impl FnMut(&Map, u32, &str) -> Result<(), E>,
+) -> Result<(), E> {
+    for (map, elements) in unit.maps.values().zip(&mut world.maps).filter(|(map, _)| map.kind == MapKind::ProgArray) {
+        let places: Vec<usize> = match &map.hidden {
+            Some(HiddenMap::Programs(programs)) => programs.clone(),
+            _ => (0..=unit.programs.len()).rev().collect(),
+        };
+        for (index, number) in (0_u32..).zip(places) {
+            let Some(program) = unit.programs.get(number) else { continue };
+            let number = u32::try_from(number).unwrap();
+            elements.insert(index.to_le_bytes().to_vec(), number.to_le_bytes().to_vec());
+            tell(map, index, &program.entry.name)?;
+        }
+    }
+    Ok(())
+}
+
 /// What a round gives the evaluator: the packet, and what the kernel gives to a program that it runs for a test, loopback and its
-/// first queue.
-pub(crate) fn input(random: &mut Random, round: usize) -> Input {
-    Input { packet: packet(random, round), context: BTreeMap::from([(12, 1), (16, 0)]), ..Input::default() }
+/// first queue; or arguments, where there is no packet.
+pub(crate) fn input(program_type: ProgramType, random: &mut Random, round: usize) -> Input {
+    if !has_packet(program_type) {
+        let context = (0..CONTEXT / 8).map(|index| {
+            let mut bytes = [0; 8];
+            fill(&mut bytes, random);
+            (index * 8, u64::from_le_bytes(bytes))
+        });
+        return Input { context: context.collect(), ..Input::default() };
+    }
+    let mut packet = packet(random, round);
+    let context = match program_type {
+        ProgramType::Xdp => BTreeMap::from([(12, 1), (16, 0)]),
+        _ => {
+            let protocol = socket_buffer(program_type, &mut packet);
+            BTreeMap::from([(PROTOCOL, protocol), (IFINDEX, 1)])
+        }
+    };
+    Input { packet, context, ..Input::default() }
+}
+
+/// Bytes that a program is called with that gets no packet: as many as any such program can read.
+const CONTEXT: u32 = 12 * 8;
+// Offsets in `struct __sk_buff`.
+const PROTOCOL: u32 = 16;
+const IFINDEX: u32 = 40;
+
+/// What a program is called with that gets no packet, as it lies in memory.
+pub(crate) fn context_bytes(input: &Input) -> Vec<u8> {
+    input.context.values().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// Makes a packet one of which it is sure what the kernel takes it for; gives that, as memory has it.
+fn socket_buffer(program_type: ProgramType, packet: &mut Vec<u8>) -> u64 {
+    const ETHERNET: usize = 14;
+    // Lower numbers are lengths.
+    packet[12] |= 8;
+    let mut protocol = [packet[12], packet[13]];
+    match program_type {
+        ProgramType::CgroupSkb => {
+            packet.drain(..ETHERNET);
+            let version = packet[0] >> 4;
+            if version != 4 && version != 6 {
+                packet[0] = 0x45;
+            }
+            protocol = if packet[0] >> 4 == 6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+        }
+        // An IP header would be looked for behind it.
+        ProgramType::SocketFilter => packet[0] &= 0x0f,
+        _ => {}
+    }
+    u16::from_le_bytes(protocol).into()
 }
 
 /// Bytes that are a value of a type.

@@ -1,5 +1,5 @@
-//! Programs, written at random: a packet header of every kind of field, structs, maps, globals and procedures, and a body
-//! that uses them all.
+//! Programs, written at random, of every type that can be run without anything happening in the kernel: a packet header of every kind of
+//! field, structs, maps, globals and procedures, and a body that uses them all.
 
 mod body;
 mod definition;
@@ -7,12 +7,44 @@ mod equivalent;
 
 use std::fmt::Write as _;
 
+use eshkol_core::kernel::program_type::PacketAccess;
+use eshkol_core::kernel::{KernelVersion, ProgramType};
+
 use crate::choices::Choices;
 use definition::Definitions;
 pub(crate) use equivalent::equivalent;
 
-/// The program's name, and its entry's.
-pub(crate) const NAME: &str = "xdp_main";
+/// The name of the entry of the program that runs.
+pub(crate) const NAME: &str = "start";
+/// That of the entry of the one that it may go on with.
+const NEXT: &str = "next";
+
+/// Types of programs, and how often they are written.
+const TYPES: [(ProgramType, usize); 6] = [
+    (ProgramType::Xdp, 6),
+    (ProgramType::Tc, 3),
+    (ProgramType::SocketFilter, 2),
+    (ProgramType::CgroupSkb, 2),
+    (ProgramType::RawTracepoint, 2),
+    (ProgramType::Tracepoint, 1),
+];
+
+/// One that these kernels have.
+fn program_type(choices: &mut Choices, level: Level) -> ProgramType {
+    let there = TYPES.iter().filter(|(program_type, _)| program_type.since() <= level.kernel());
+    let all: Vec<ProgramType> = there.flat_map(|(program_type, often)| vec![*program_type; *often]).collect();
+    all[choices.below(all.len())]
+}
+
+/// Whether programs of a type are called with a packet that they can write.
+fn writes_packet(program_type: ProgramType) -> bool {
+    program_type.facts().packet == PacketAccess::Direct { writable: true }
+}
+
+/// Whether programs of a type are called with a packet.
+pub(crate) fn has_packet(program_type: ProgramType) -> bool {
+    program_type.facts().packet != PacketAccess::None
+}
 
 /// What a program may use, by the oldest kernel that it is for.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,6 +59,14 @@ pub(crate) enum Level {
 
 impl Level {
     pub(crate) const ALL: [Self; 3] = [Self::V4_18, Self::V5_10, Self::V6_12];
+
+    fn kernel(self) -> KernelVersion {
+        match self {
+            Self::V4_18 => KernelVersion::new(4, 18),
+            Self::V5_10 => KernelVersion::new(5, 10),
+            Self::V6_12 => KernelVersion::new(6, 12),
+        }
+    }
 
     pub(crate) fn version(self) -> &'static str {
         match self {
@@ -49,30 +89,52 @@ pub(crate) enum Size {
 pub(crate) struct Program {
     /// The oldest kernel it is for.
     pub(crate) level: Level,
+    program_type: ProgramType,
     definitions: String,
+    /// The entry, and that of another program of the unit where there is one.
+    entries: Vec<(&'static str, String)>,
 }
 
 impl Program {
     pub(crate) fn generate(choices: &mut Choices, size: Size) -> Self {
         let level = Level::ALL[[2, 1, 0][choices.below(3)]];
+        let program_type = program_type(choices, level);
         let definitions = Definitions::generate(choices, level, size);
         let mut text = definitions.text();
-        let mut body = body::Writer::new(choices, &definitions, level, size);
+        let names = if choices.below(5) == 4 { vec![NAME, NEXT] } else { vec![NAME] };
+        let mut body = body::Writer::new(choices, &definitions, program_type, level, size);
         body.procedures(&mut text);
-        body.entry(&mut text);
-        Self { level, definitions: text }
+        let mut entries = vec![];
+        for name in &names {
+            let others = if names.len() == 1 { vec![] } else { names.clone() };
+            entries.push((*name, body.entry(name, others)));
+        }
+        Self { level, program_type, definitions: text, entries }
     }
 
     /// Its text, for this oldest kernel.
     pub(crate) fn text(&self, level: Level) -> String {
-        let mut text = String::new();
-        let version = level.version();
-        let _ = writeln!(
-            text,
-            "(define-ebpf-program fuzz (license \"GPL\") (program-type :xdp) (min-kernel \"{version}\") (entry {NAME})"
-        );
-        text.push_str(&self.definitions);
-        text.push(')');
+        let clauses = format!("(license \"GPL\") (min-kernel \"{}\")", level.version());
+        let own = format!("(program-type :{})", self.program_type.keyword());
+        // Where a system call begins, its number and arguments are known.
+        let place = match self.program_type {
+            ProgramType::Tracepoint => " (attach-point \"raw_syscalls:sys_enter\")",
+            _ => "",
+        };
+        let definitions = &self.definitions;
+        if let [(name, entry)] = self.entries.as_slice() {
+            return format!("(define-ebpf-program fuzz {clauses} {own}{place} (entry {name})\n{definitions}{entry})");
+        }
+        let mut text = format!("(define-ebpf-object fuzz {clauses})\n{definitions}");
+        for (name, entry) in &self.entries {
+            let _ =
+                write!(text, "(define-ebpf-program {}\n  {own}{place} (entry {name})\n{entry})\n", program_of(name));
+        }
         text
     }
+}
+
+/// The name of the program with an entry, among several.
+fn program_of(entry: &str) -> String {
+    format!("{entry}-program")
 }

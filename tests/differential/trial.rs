@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use eshkol_core::check::typed::Unit;
 use eshkol_core::diagnostic::{Diagnostic, Severity};
-use eshkol_core::evaluate::{self, Elements, Outcome, World};
+use eshkol_core::evaluate::{self, Elements, Input, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::ir::GlobalSection;
-use eshkol_core::kernel::MapKind;
+use eshkol_core::kernel::{MapKind, ProgramType};
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
 use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
@@ -17,7 +17,7 @@ use eshkol_test_support::{Loaded, Runner, Simulated};
 use crate::choices::Random;
 use crate::double::Doubles;
 use crate::inputs;
-use crate::program::{Level, NAME, Program};
+use crate::program::{Level, NAME, Program, has_packet};
 
 /// What became of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,26 +108,32 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
     let unit = &output.unit;
     let program = &unit.programs[0];
     let mut world = World::new(unit, Endianness::Little);
-    let runners = runners(&output.object, in_kernel).map_err(|error| (Failure::Refused, error))?;
+    let runners =
+        runners(&output.object, program.program_type, in_kernel).map_err(|error| (Failure::Refused, error))?;
     let mut random = Random::new(seed);
     inputs::fill_maps(unit, &mut random, &mut world, |map, key, value| {
         runners.iter().try_for_each(|(_, runner)| runner.update(&map.name, key, value))
     })
+    .and_then(|()| {
+        inputs::fill_programs(unit, &mut world, |map, index, program| {
+            runners.iter().try_for_each(|(_, runner)| runner.set_program(&map.name, index, program))
+        })
+    })
     .map_err(|error| (Failure::Differs, error))?;
     for round in 0..4 {
-        let input = inputs::input(&mut random, round);
+        let input = inputs::input(program.program_type, &mut random, round);
         let outcome = evaluate::run(unit, program, Endianness::Little, &mut world, &input)
             .map_err(|v| (Failure::Violation, format!("{} at `{}`", v.what, sources.text(v.span))))?;
         if outcome.unspecified {
             return Ok(());
         }
         for (place, runner) in &runners {
-            let same = same_run(&**runner, &input.packet, &outcome)
+            let same = same_run(&**runner, program.program_type, &input, &outcome)
                 .and_then(|()| same_events(&**runner, unit, &outcome))
                 .and_then(|()| same_maps(&**runner, unit, &world))
                 .and_then(|()| same_globals(&**runner, output, &world));
             same.map_err(|error| {
-                let at = format!("in the {place}, round {round}, packet {:02x?}", input.packet);
+                let at = format!("in the {place}, round {round}, given {input:02x?}");
                 (Failure::Differs, format!("{at}: {error}"))
             })?;
         }
@@ -139,11 +145,15 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
 type Placed = (&'static str, Box<dyn Runner>);
 
 /// The program, loaded into each place that runs it.
-fn runners(object: &[u8], in_kernel: bool) -> Result<Vec<Placed>, String> {
+fn runners(object: &[u8], program_type: ProgramType, in_kernel: bool) -> Result<Vec<Placed>, String> {
     let simulated = Simulated::load(object, NAME).map_err(|error| format!("by the simulator: {error}"))?;
     let mut runners: Vec<Placed> = vec![("simulator", Box::new(simulated))];
     if in_kernel {
-        runners.push(("kernel", Box::new(Loaded::load(object, NAME).map_err(|error| ends(&error))?)));
+        let loaded = Loaded::load(object, NAME).map_err(|error| ends(&error))?;
+        // The kernel verifies programs at tracepoints, and runs them nowhere else.
+        if program_type != ProgramType::Tracepoint {
+            runners.push(("kernel", Box::new(loaded)));
+        }
     }
     Ok(runners)
 }
@@ -161,8 +171,11 @@ fn ends(text: &str) -> String {
     }
 }
 
-fn same_run(runner: &dyn Runner, packet: &[u8], wanted: &Outcome) -> Result<(), String> {
-    let eshkol_test_support::Outcome { verdict, packet } = runner.run(packet)?;
+fn same_run(runner: &dyn Runner, program_type: ProgramType, input: &Input, wanted: &Outcome) -> Result<(), String> {
+    let eshkol_test_support::Outcome { verdict, packet } = match has_packet(program_type) {
+        true => runner.run(&input.packet)?,
+        false => runner.run_on_context(&inputs::context_bytes(input))?,
+    };
     if u64::from(verdict) != wanted.verdict {
         return Err(format!("the verdict is {verdict}, and not {}", wanted.verdict));
     }

@@ -3,7 +3,7 @@
 use super::expression::Frame;
 use super::memory::{Pointer, State};
 use super::{Machine, Stop, Value, violation};
-use crate::check::typed::{Argument, FunctionId, MapId, Type};
+use crate::check::typed::{Argument, FunctionId, HiddenMap, MapId, Type};
 use crate::kernel::HelperId;
 use crate::source::Span;
 
@@ -13,8 +13,12 @@ const DELETE: u32 = 3;
 const TIME: u32 = 5;
 const RANDOM: u32 = 7;
 const PROCESSOR: u32 = 8;
+const SKB_STORE_BYTES: u32 = 9;
+const TAIL_CALL: u32 = 12;
 const REDIRECT: u32 = 23;
+const SKB_LOAD_BYTES: u32 = 26;
 const CSUM_DIFF: u32 = 28;
+const PULL_DATA: u32 = 39;
 const ADJUST_HEAD: u32 = 44;
 const ADJUST_TAIL: u32 = 65;
 const SEND: u32 = 130;
@@ -29,6 +33,7 @@ const STORE_BYTES: u32 = 190;
 /// Bytes of an Ethernet header: no packet gets shorter (`ETH_HLEN`).
 const SHORTEST: u64 = 14;
 const EAGAIN: i64 = -11;
+const ENOMEM: i64 = -12;
 const EFAULT: i64 = -14;
 const EINVAL: i64 = -22;
 /// What an XDP program gives that fails, and one whose packet is to go elsewhere (`enum xdp_action`).
@@ -143,6 +148,18 @@ impl<'u> Machine<'u> {
                 settled.ok_or_else(|| violation(span, "what is settled was not reserved, or is settled already"))?;
                 0
             }
+            TAIL_CALL => {
+                let _context = given.next();
+                let map = map_of(given.next(), span)?;
+                let index = word_of(given.next(), span)? & 0xffff_ffff;
+                match self.program_at(map, index, span)? {
+                    Some(program) if self.tail_calls < super::TAIL_CALLS => {
+                        self.tail_calls += 1;
+                        return Err(Stop::TailCall(program));
+                    }
+                    _ => 0,
+                }
+            }
             TIME => self.times.next().unwrap_or(0),
             RANDOM => self.random.next().unwrap_or(0).into(),
             PROCESSOR => 0,
@@ -169,15 +186,37 @@ impl<'u> Machine<'u> {
                 self.csum_diff(from, to, seed, span)?.cast_unsigned()
             }
             LOAD_BYTES | STORE_BYTES => {
-                let _context = given.next();
-                let offset = word_of(given.next(), span)? & 0xffff_ffff;
-                let Some(Given::Value(Value::Pointer(buffer))) = given.next() else {
-                    return Err(violation(span, "a helper is given no memory where it wants some").into());
-                };
-                let length = word_of(given.next(), span)? & 0xffff_ffff;
+                let (offset, buffer, length) = part_of_packet(&mut given, span)?;
                 let packet = Pointer { object: self.packet, offset };
                 let (from, to) = if helper.0 == LOAD_BYTES { (packet, buffer) } else { (buffer, packet) };
                 self.copy(from, to, offset, length, span)?.cast_unsigned()
+            }
+            SKB_LOAD_BYTES => {
+                let (offset, buffer, length) = part_of_packet(&mut given, span)?;
+                let packet = Pointer { object: self.packet, offset };
+                let is_there = offset + length <= self.memory.bytes(self.packet).len() as u64;
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let bytes = if is_there { self.read(packet, length, span)?.to_vec() } else { vec![0; length] };
+                self.write(buffer, &bytes, span)?;
+                if is_there { 0 } else { EFAULT.cast_unsigned() }
+            }
+            SKB_STORE_BYTES => {
+                let (offset, buffer, length) = part_of_packet(&mut given, span)?;
+                let bytes = self.read(buffer, usize::try_from(length).unwrap_or(usize::MAX), span)?.to_vec();
+                let mut packet = self.memory.bytes(self.packet).to_vec();
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let place = packet.get_mut(start..start.saturating_add(bytes.len()));
+                let is_there = place.map(|place| place.copy_from_slice(&bytes)).is_some();
+                self.replace_packet(packet);
+                if is_there { 0 } else { EFAULT.cast_unsigned() }
+            }
+            PULL_DATA => {
+                let _context = given.next();
+                let length = word_of(given.next(), span)? & 0xffff_ffff;
+                let packet = self.memory.bytes(self.packet).to_vec();
+                let is_there = length <= packet.len() as u64;
+                self.replace_packet(packet);
+                if is_there { 0 } else { ENOMEM.cast_unsigned() }
             }
             number => return Err(violation(span, format!("helper {number} can't be evaluated")).into()),
         };
@@ -186,6 +225,20 @@ impl<'u> Machine<'u> {
             Type::Scalar(data) => Value::Word(super::expression::extended(result, data)),
             _ => Value::Word(result),
         })
+    }
+
+    /// The program at an index of a map of programs.
+    fn program_at(&mut self, map: MapId, index: u64, span: Span) -> Result<Option<usize>, Stop> {
+        let hidden = self.unit.maps.get(map).and_then(|map| map.hidden.as_ref());
+        if let Some(HiddenMap::Programs(programs)) = hidden {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            return Ok(programs.get(index).copied());
+        }
+        let big = self.big;
+        let key = super::memory::number_to_bytes(index, 4, big);
+        let (contents, memory) = self.map(map, span)?;
+        let program = contents.lookup(&key, memory).map(|object| memory.bytes(object).to_vec());
+        Ok(program.and_then(|bytes| usize::try_from(super::memory::bytes_to_number(&bytes, big)).ok()))
     }
 
     /// Calls a function for each element until it gives 1; how often.
@@ -320,6 +373,16 @@ fn once_around(sum: u64) -> u64 {
 fn low_signed(number: u64) -> i64 {
     let low = number & 0xffff_ffff;
     (low ^ 0x8000_0000).cast_signed() - 0x8000_0000
+}
+
+/// The context, an offset in the packet, a buffer, and how many bytes.
+fn part_of_packet(given: &mut impl Iterator<Item = Given>, span: Span) -> Result<(u64, Pointer, u64), Stop> {
+    let _context = given.next();
+    let offset = word_of(given.next(), span)? & 0xffff_ffff;
+    let Some(Given::Value(Value::Pointer(buffer))) = given.next() else {
+        return Err(violation(span, "a helper is given no memory where it wants some").into());
+    };
+    Ok((offset, buffer, word_of(given.next(), span)? & 0xffff_ffff))
 }
 
 fn map_of(given: Option<Given>, span: Span) -> Result<MapId, Stop> {

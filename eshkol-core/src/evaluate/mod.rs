@@ -37,7 +37,7 @@ use memory::{Memory, Pointer};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct World {
     /// For each map of the unit, its elements: all of a hash map or trie; of an array those that were ever written or
-    /// looked up, the others being zero.
+    /// looked up, the others being zero. Of a map of programs that user space fills, the place of each in [`Unit::programs`].
     pub maps: Vec<Elements>,
     /// For each global of the unit, its bytes.
     pub globals: Vec<Vec<u8>>,
@@ -155,8 +155,9 @@ fn run_here(
         unspecified: false,
         steps: STEPS,
         depth: 0,
+        tail_calls: 0,
     };
-    let verdict = machine.function(&program.entry, vec![Value::Context])?;
+    let verdict = machine.program(program)?;
     let verdict = verdict.word().ok_or_else(|| Violation {
         span: program.entry.span,
         what: "the program returns something that is no word".to_owned(),
@@ -183,6 +184,8 @@ fn run_here(
 const STEPS: u64 = 50_000_000;
 /// Functions within functions at most (`MAX_CALL_FRAMES` in `include/linux/bpf_verifier.h`).
 const FRAMES: u32 = 8;
+/// Tail calls at most (`MAX_TAIL_CALL_CNT` in `include/linux/bpf.h`).
+const TAIL_CALLS: u32 = 33;
 /// Bytes before a packet that it can grow by (`XDP_PACKET_HEADROOM`).
 const PACKET_ROOM: u64 = 256;
 
@@ -213,6 +216,8 @@ impl Value {
 enum Stop {
     /// The next round of an enclosing loop.
     Continue(LoopId, Vec<Value>),
+    /// A program goes on with this one of the unit.
+    TailCall(usize),
     Violation(Violation),
 }
 
@@ -237,31 +242,52 @@ struct Machine<'u> {
     unspecified: bool,
     steps: u64,
     depth: u32,
+    tail_calls: u32,
 }
 
 impl<'u> Machine<'u> {
-    fn function(
-        &mut self,
-        function: &'u crate::check::typed::Function,
-        arguments: Vec<Value>,
-    ) -> Result<Value, Violation> {
+    /// Runs a program, and those that it goes on with.
+    fn program(&mut self, program: &'u Program) -> Result<Value, Violation> {
+        let unit = self.unit;
+        let mut program = program;
+        loop {
+            match self.function(&program.entry, vec![Value::Context]) {
+                Ok(value) => return Ok(value),
+                Err(Stop::TailCall(next)) => {
+                    let missing = || violation(program.entry.span, "there is no such program to go on with");
+                    program = unit.programs.get(next).ok_or_else(missing)?;
+                }
+                Err(Stop::Violation(violation)) => return Err(violation),
+                Err(Stop::Continue(..)) => {
+                    return Err(violation(program.entry.span, "a `Continue` is outside of its loop"));
+                }
+            }
+        }
+    }
+
+    fn function(&mut self, function: &'u crate::check::typed::Function, arguments: Vec<Value>) -> Result<Value, Stop> {
         if self.depth >= FRAMES {
-            return Err(violation(function.span, "functions call each other too deeply"));
+            return Err(violation(function.span, "functions call each other too deeply").into());
         }
         self.depth += 1;
         let mut frame = expression::Frame::new(function, arguments);
         let result = self.evaluate(&mut frame, &function.body);
         self.depth -= 1;
         match result {
-            Ok(value) => Ok(value),
-            Err(Stop::Violation(violation)) => Err(violation),
-            Err(Stop::Continue(..)) => Err(violation(function.span, "a `Continue` is outside of its loop")),
+            Err(Stop::Continue(..)) => Err(violation(function.span, "a `Continue` is outside of its loop").into()),
+            // There the kernel would come back to the caller.
+            Err(Stop::TailCall(_)) if self.depth > 0 => {
+                Err(violation(function.span, "a function goes on with a program").into())
+            }
+            result => result,
         }
     }
 
-    fn function_by_id(&mut self, id: FunctionId, arguments: Vec<Value>, span: Span) -> Result<Value, Violation> {
+    fn function_by_id(&mut self, id: FunctionId, arguments: Vec<Value>, span: Span) -> Result<Value, Stop> {
         let unit = self.unit;
-        let Some(function) = unit.functions.get(id) else { return Err(violation(span, "there is no such function")) };
+        let Some(function) = unit.functions.get(id) else {
+            return Err(violation(span, "there is no such function").into());
+        };
         self.function(function, arguments)
     }
 

@@ -5,11 +5,14 @@ use crate::source::Sources;
 
 /// A unit of one XDP program with these definitions, which has nothing wrong.
 fn checked(definitions: &str) -> Unit {
-    let mut sources = Sources::new();
-    let text = format!(
+    checked_text(&format!(
         "(define-ebpf-program p (license \"GPL\") (program-type :xdp) (min-kernel \"6.12\") (entry main)\n{definitions})"
-    );
-    let source = sources.add("test.esh", &text);
+    ))
+}
+
+fn checked_text(text: &str) -> Unit {
+    let mut sources = Sources::new();
+    let source = sources.add("test.esh", text);
     let checked = check(&mut sources, source, &mut NoIncludes, Architecture::X86_64);
     checked.unit.unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
 }
@@ -173,6 +176,69 @@ fn a_ring_buffer_has_room_for_so_many() {
     assert_eq!(outcome.events[0].len(), 4095 / 256);
     assert_eq!(world.maps[1][&vec![0; 4]], (-11_i64).to_le_bytes());
     assert_eq!(world.globals, [5_u64.to_le_bytes()]);
+}
+
+#[test]
+fn programs_go_on_with_others_so_often() {
+    let unit = checked_text(
+        "(define-ebpf-object o (license \"GPL\"))
+         (define-map calls :array (key-type :u32) (value-type :u64) (max-entries 2))
+         (define-map programs :prog-array (max-entries 2))
+         (define-ebpf-program first
+           (program-type :xdp)
+           (define (begin-here ctx)
+             (tail-call ctx programs 1)
+             (map-increment! calls 0)
+             (tail-call ctx second)
+             :xdp-drop))
+         (define-ebpf-program second
+           (program-type :xdp)
+           (define (go-on ctx)
+             (map-increment! calls 1)
+             (tail-call ctx second)
+             :xdp-tx))",
+    );
+    let calls = |filled: Elements| {
+        let mut world = World::new(&unit, Endianness::Little);
+        world.maps[1] = filled;
+        let outcome = run(&unit, &unit.programs[0], Endianness::Little, &mut world, &Input::default()).unwrap();
+        let count = |index: u8| {
+            let bytes = world.maps[0].get(&vec![index, 0, 0, 0]).cloned().unwrap_or(vec![0; 8]);
+            u64::from_le_bytes(bytes.try_into().unwrap())
+        };
+        (outcome.verdict, count(0), count(1))
+    };
+    // Nothing is at the index at first, then the second program.
+    assert_eq!(calls(Elements::new()), (3, 1, 33));
+    assert_eq!(calls(Elements::from([(vec![1, 0, 0, 0], vec![1, 0, 0, 0])])), (3, 0, 33));
+}
+
+#[test]
+fn packets_in_socket_buffers_are_copied_from_and_to() {
+    let unit = checked_text(
+        "(define-struct part (bytes :u8-array 4))
+         (define-ebpf-program p
+           (license \"GPL\")
+           (program-type :tc)
+           (define (main ctx)
+             (let ((part (make-part)))
+               (if (< (bpf-skb-load-bytes ctx 2 part 4) 0)
+                   :tc-act-shot
+                   (begin
+                     (set-part-bytes! part 0 (+ (part-bytes part 1) (ctx-mark ctx)))
+                     (set-ctx-mark! ctx 5)
+                     (bpf-skb-store-bytes ctx (ctx-mark ctx) part 4 0)
+                     (if (< (bpf-skb-pull-data ctx 8) 0) :tc-act-ok :tc-act-pipe))))))",
+    );
+    let run_on = |packet: &[u8]| {
+        let mut world = World::new(&unit, Endianness::Little);
+        let input = Input { packet: packet.to_vec(), context: BTreeMap::from([(8, 100)]), ..Input::default() };
+        let outcome = run(&unit, &unit.programs[0], Endianness::Little, &mut world, &input).unwrap();
+        (outcome.verdict, outcome.packet)
+    };
+    assert_eq!(run_on(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), (3, vec![1, 2, 3, 4, 5, 104, 4, 5, 6]));
+    assert_eq!(run_on(&[1, 2, 3, 4, 5, 6, 7]), (0, vec![1, 2, 3, 4, 5, 6, 7]));
+    assert_eq!(run_on(&[1, 2, 3, 4, 5]), (2, vec![1, 2, 3, 4, 5]));
 }
 
 #[test]

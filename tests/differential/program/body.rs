@@ -1,5 +1,6 @@
 //! Procedures and the entry: expressions and statements of every kind, in a scope that knows what each name is.
 
+mod context;
 mod event;
 mod integer;
 mod loops;
@@ -10,8 +11,10 @@ mod statement;
 
 use std::fmt::Write as _;
 
+use eshkol_core::kernel::ProgramType;
+
 use super::definition::{Content, Definitions, INPUT, INTEGERS};
-use super::{Level, NAME, Size};
+use super::{Level, Size, has_packet};
 use crate::choices::Choices;
 
 /// What a name in scope is.
@@ -61,14 +64,17 @@ struct Parsed {
 pub(super) struct Writer<'w> {
     choices: &'w mut Choices,
     definitions: &'w Definitions,
+    program_type: ProgramType,
     level: Level,
     size: Size,
     scope: Vec<(String, Kind)>,
     headers: Vec<Parsed>,
     callable: Vec<Callable>,
-    /// Whether the input header is in scope.
+    /// Entries of programs that this one may go on with.
+    others: Vec<&'static str>,
+    /// Whether the input header is in scope; of programs without a packet, whether the context is.
     in_entry: bool,
-    /// Whether the context is.
+    /// Whether the context is in scope, and has a packet.
     has_context: bool,
     /// How many more composite expressions there may be.
     fuel: usize,
@@ -83,16 +89,24 @@ pub(super) struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(choices: &'w mut Choices, definitions: &'w Definitions, level: Level, size: Size) -> Self {
+    pub(super) fn new(
+        choices: &'w mut Choices,
+        definitions: &'w Definitions,
+        program_type: ProgramType,
+        level: Level,
+        size: Size,
+    ) -> Self {
         let (fuel, statements, depth) = if size == Size::Large { (220, 12, 5) } else { (45, 4, 4) };
         Self {
             choices,
             definitions,
+            program_type,
             level,
             size,
             scope: vec![],
             headers: vec![],
             callable: vec![],
+            others: vec![],
             in_entry: false,
             has_context: false,
             fuel,
@@ -111,10 +125,11 @@ impl<'w> Writer<'w> {
             let part = self.choices.begin();
             let parameters = 1 + self.choices.below(4);
             let name = format!("p{index}");
+            let has_packet = has_packet(self.program_type);
             let given = match self.choices.below(8) {
                 3 | 4 => Given::Context,
-                5 => Given::Input,
-                6 => Given::Place,
+                5 if has_packet => Given::Input,
+                6 if has_packet => Given::Place,
                 7 => Given::Struct(self.choices.below(self.definitions.structs.len())),
                 _ => Given::Nothing,
             };
@@ -143,7 +158,7 @@ impl<'w> Writer<'w> {
             let before = self.fuel;
             self.fuel = self.fuel.min(if self.choices.below(2) == 0 { 8 } else { 60 });
             self.in_entry = matches!(given, Given::Context | Given::Input);
-            self.has_context = given == Given::Context;
+            self.has_context = given == Given::Context && has_packet;
             self.scope_globals();
             match given {
                 Given::Struct(index) => self.scope.push(("given".to_owned(), Kind::Struct(index))),
@@ -153,7 +168,7 @@ impl<'w> Writer<'w> {
             let mut body = self.body(3);
             self.headers.clear();
             let parsed = match given {
-                Given::Context => Some(("in", "(parse-header input ctx)")),
+                Given::Context if has_packet => Some(("in", "(parse-header input ctx)")),
                 Given::Place => Some(("there", "(parse-header extra place)")),
                 _ => None,
             };
@@ -169,14 +184,22 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Writes the entry procedure.
-    pub(super) fn entry(&mut self, text: &mut String) {
-        (self.in_entry, self.has_context) = (true, true);
+    /// Writes the entry procedure of a program that may go on with these.
+    pub(super) fn entry(&mut self, name: &str, others: Vec<&'static str>) -> String {
+        self.scope.clear();
+        (self.fuel, self.allocations, self.walks) = (self.fuel.max(20), 0, 0);
+        self.others = others;
+        let mut text = String::new();
+        self.write_entry(name, &mut text);
+        text
+    }
+
+    fn write_entry(&mut self, name: &str, text: &mut String) {
+        let has_packet = has_packet(self.program_type);
+        (self.in_entry, self.has_context) = (true, has_packet);
         self.scope_globals();
-        let _ = write!(
-            text,
-            "  (define ({NAME} ctx)\n    (let ((in (parse-header input ctx)))\n      (if in\n        (let* ("
-        );
+        let start = if has_packet { "(let ((in (parse-header input ctx)))\n      (if in\n        " } else { "" };
+        let _ = write!(text, "  (define ({name} ctx)\n    {start}(let* (");
         for index in 0..1 + self.choices.below(4) {
             let part = self.choices.begin();
             let name = format!("v{index}");
@@ -212,13 +235,13 @@ impl<'w> Writer<'w> {
             }
         }
         let test = self.bool(2);
-        let end = if moved { ") :xdp-aborted))" } else { "" };
-        let (yes, no) = match self.choices.below(6) {
-            4 => ("(bpf-redirect 1 0)", ":xdp-drop"),
-            5 => (":xdp-tx", "(bpf-redirect (ctx-ingress-ifindex ctx) (the u64 (bitwise-and (packet-length ctx) 1)))"),
-            _ => (":xdp-pass", ":xdp-drop"),
+        let (yes, no, other) = self.verdicts();
+        let end = match (moved, has_packet) {
+            (true, _) => format!(") {other})))\n        {other})))"),
+            (false, true) => format!(")\n        {other})))"),
+            (false, false) => "))".to_owned(),
         };
-        let _ = writeln!(text, "          (if {test} {yes} {no}){end})\n        :xdp-tx)))");
+        let _ = writeln!(text, "          (if {test} {yes} {no}){end}");
     }
 
     /// The struct that is a global is in scope everywhere.
@@ -237,10 +260,13 @@ impl<'w> Writer<'w> {
         format!("{prefix}{}", self.names)
     }
 
-    /// A field of the input, where it is in scope.
+    /// A number that the program is called with, where it is in scope: a field of the input, or an argument.
     fn field(&mut self) -> String {
         if !self.in_entry {
             return self.literal();
+        }
+        if !has_packet(self.program_type) {
+            return self.argument();
         }
         format!("(input-{} in)", INPUT[self.choices.below(INPUT.len())].0)
     }

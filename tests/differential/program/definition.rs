@@ -306,6 +306,7 @@ impl Definitions {
             text.push_str(")\n");
         }
         text.push_str("  (define-map results :array (key-type :u32) (value-type :u64) (max-entries 16))\n");
+        text.push_str("  (define-map programs :prog-array (max-entries 4))\n");
         for map in &self.maps {
             let Map { name, kind, key, value, entries } = map;
             let (key, value) = (key.text(), value.text());

@@ -1,4 +1,4 @@
-//! The kernel runs a program: on packets, without any interface.
+//! The kernel runs a program: on packets, without any interface, or with arguments that nobody passed.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +10,7 @@ use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
 use crate::runner::{Outcome, Runner};
 
-/// A program that gets packets, in the kernel, with its maps.
+/// A program in the kernel, with its maps.
 #[derive(Debug)]
 pub struct Loaded {
     ebpf: Ebpf,
@@ -23,20 +23,28 @@ pub struct Loaded {
 const ETHERNET: usize = 14;
 
 impl Loaded {
-    /// Has the kernel verify a program of an object. The error is what it says against it.
+    /// Has the kernel verify the programs of an object, of which one is to run. The error is what it says against them.
     pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
         // No program of these tests relocates against the kernel's types, which take long to read.
         let mut ebpf = EbpfLoader::new().btf(None).load(object).map_err(|error| with_causes(&error))?;
-        let loaded = ebpf.program_mut(program).ok_or_else(|| format!("the object has no program `{program}`"))?;
-        let (result, hidden) = match loaded {
-            Program::Xdp(xdp) => (xdp.load(), 0),
-            Program::SchedClassifier(classifier) => (classifier.load(), 0),
-            Program::SocketFilter(filter) => (filter.load(), ETHERNET),
-            Program::CgroupSkb(cgroup) => (cgroup.load(), ETHERNET),
-            other => return Err(format!("{:?} programs get no packet", other.prog_type())),
-        };
-        result.map_err(|error| with_causes(&error))?;
+        let mut found = None;
+        for (name, each) in ebpf.programs_mut() {
+            let hidden = load(each)?;
+            found = found.or((name == program).then_some(hidden));
+        }
+        let hidden = found.ok_or_else(|| format!("the object has no program `{program}`"))?;
         Ok(Self { ebpf, program: program.to_owned(), hidden })
+    }
+
+    /// The descriptor of the program that runs.
+    fn program(&self) -> Result<u32, String> {
+        self.descriptor(&self.program)
+    }
+
+    /// A program's descriptor.
+    fn descriptor(&self, program: &str) -> Result<u32, String> {
+        let program = self.ebpf.program(program).and_then(|program| program.fd().ok());
+        Ok(program.ok_or("there is no such program")?.as_fd().as_raw_fd().cast_unsigned())
     }
 
     fn map(&self, name: &str) -> Result<u32, String> {
@@ -50,6 +58,7 @@ impl Loaded {
             | Map::PerCpuHashMap(data)
             | Map::PerCpuLruHashMap(data)
             | Map::LpmTrie(data)
+            | Map::ProgramArray(data)
             | Map::DevMap(data)
             | Map::DevMapHash(data)
             | Map::CpuMap(data)
@@ -62,26 +71,35 @@ impl Loaded {
 
 impl Runner for Loaded {
     fn run(&self, packet: &[u8]) -> Result<Outcome, String> {
-        let program = self.ebpf.program(&self.program).and_then(|program| program.fd().ok());
-        let program = program.ok_or("the program is gone")?.as_fd().as_raw_fd();
         let framed = [ethernet(packet).get(..self.hidden).unwrap_or_default(), packet].concat();
         let packet = framed.as_slice();
         let mut output = vec![0; packet.len() + 512];
         let mut attributes = TestRun {
-            program: program.cast_unsigned(),
-            verdict: 0,
+            program: self.program()?,
             input_size: length(packet),
             output_size: length(&output),
             input: address(packet),
             output: output.as_mut_ptr().expose_provenance() as u64,
             repeat: 1,
-            duration: 0,
+            ..TestRun::default()
         };
         // SAFETY: both addresses are of live buffers of the sizes given; `output` is ours alone.
         unsafe { bpf(TEST_RUN, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
         output.truncate(attributes.output_size as usize);
         output.drain(..self.hidden.min(output.len()));
         Ok(Outcome { verdict: attributes.verdict, packet: output })
+    }
+
+    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String> {
+        let mut attributes = TestRun {
+            program: self.program()?,
+            context_size: length(context),
+            context: address(context),
+            ..TestRun::default()
+        };
+        // SAFETY: the address is of a live buffer of the size given.
+        unsafe { bpf(TEST_RUN, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
+        Ok(Outcome { verdict: attributes.verdict, packet: Vec::new() })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
@@ -113,6 +131,10 @@ impl Runner for Loaded {
         unsafe { bpf(UPDATE, &mut attributes) }.map_err(|error| format!("filling `{map}`: {error}"))
     }
 
+    fn set_program(&self, map: &str, index: u32, program: &str) -> Result<(), String> {
+        self.update(map, &index.to_ne_bytes(), &self.descriptor(program)?.to_ne_bytes())
+    }
+
     fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String> {
         let symbol = map.replace('-', "_");
         let known = self.ebpf.map(&symbol).ok_or_else(|| format!("there is no map `{symbol}`"))?;
@@ -140,6 +162,20 @@ impl Runner for Loaded {
             }
         }
     }
+}
+
+/// Has the kernel verify a program; gives how many bytes of an Ethernet header it wants before each packet, which the program does not see.
+fn load(program: &mut Program) -> Result<usize, String> {
+    let (result, hidden) = match program {
+        Program::Xdp(xdp) => (xdp.load(), 0),
+        Program::SchedClassifier(classifier) => (classifier.load(), 0),
+        Program::SocketFilter(filter) => (filter.load(), ETHERNET),
+        Program::CgroupSkb(cgroup) => (cgroup.load(), ETHERNET),
+        Program::RawTracePoint(tracepoint) => (tracepoint.load(), 0),
+        Program::TracePoint(tracepoint) => (tracepoint.load(), 0),
+        other => return Err(format!("{:?} programs can't be tried", other.prog_type())),
+    };
+    result.map(|()| hidden).map_err(|error| with_causes(&error))
 }
 
 /// An Ethernet header for a packet that begins with one itself, or with an IP header.
@@ -189,6 +225,7 @@ const TEST_RUN: libc::c_int = 10;
 
 /// `union bpf_attr`, for `BPF_PROG_TEST_RUN`.
 #[repr(C)]
+#[derive(Default)]
 struct TestRun {
     program: u32,
     verdict: u32,
@@ -198,6 +235,10 @@ struct TestRun {
     output: u64,
     repeat: u32,
     duration: u32,
+    context_size: u32,
+    context_output_size: u32,
+    context: u64,
+    context_output: u64,
 }
 
 /// `union bpf_attr`, for the commands on elements.

@@ -1,13 +1,17 @@
 //! What runs a compiled program: the kernel, or the simulator.
 
-/// A loaded program that gets packets, with its maps. Errors are what is said against what was asked for.
+/// A loaded program with its maps. Errors are what is said against what was asked for.
 pub trait Runner {
     /// Runs it on a packet, which came by the first queue of loopback.
     fn run(&self, packet: &[u8]) -> Result<Outcome, String>;
+    /// Runs it where programs of its type get no packet, with its context as it lies in memory; nothing comes out but the verdict.
+    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String>;
     /// The bytes of an entry of a map whose values have this size; of values for each CPU, the first one's.
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String>;
     /// Puts an entry into a map; of values for each CPU, the first one's, with zeros for the others.
     fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String>;
+    /// Puts a program of the object into a map of programs.
+    fn set_program(&self, map: &str, index: u32, program: &str) -> Result<(), String>;
     /// Takes what was sent through a ring buffer out of it, in order.
     fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String>;
     /// Every key of a map whose keys have this size.

@@ -4,7 +4,7 @@ use eshkol_runtime::sim::{Machine, SimulatedMap};
 
 use crate::runner::{Outcome, Runner};
 
-/// A program that gets packets, in the simulator, with its maps.
+/// A program in the simulator, with its maps.
 #[derive(Debug)]
 pub struct Simulated {
     machine: Machine,
@@ -32,6 +32,13 @@ impl Runner for Simulated {
         Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet })
     }
 
+    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String> {
+        let outcome = self.machine.run_on_memory(&self.program, context).map_err(|error| error.to_string())?;
+        // The kernel takes 32 bits of the result.
+        let verdict = u32::try_from(outcome.return_value & u64::from(u32::MAX)).expect("32 bits");
+        Ok(Outcome { verdict, packet: Vec::new() })
+    }
+
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
         let value = self.map(map)?.lookup(key).map_err(|error| format!("looking up in `{map}`: {error}"))?;
         Ok(value.map(|value| value[..size.min(value.len())].to_vec()))
@@ -42,6 +49,14 @@ impl Runner for Simulated {
         let mut values = value.to_vec();
         values.resize(handle.lookup_size().max(value.len()), 0);
         handle.update(key, &values, 0).map_err(|error| format!("filling `{map}`: {error}"))
+    }
+
+    fn set_program(&self, map: &str, index: u32, program: &str) -> Result<(), String> {
+        // Programs stand in maps by their numbers.
+        let number = self.machine.programs().position(|name| name == program);
+        let number = number.ok_or_else(|| format!("the object has no program `{program}`"))?;
+        let number = u32::try_from(number).expect("not many programs");
+        self.update(map, &index.to_ne_bytes(), &number.to_ne_bytes())
     }
 
     fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String> {

@@ -12,13 +12,18 @@ impl Writer<'_> {
         if rings.is_empty() { None } else { Some(rings[self.choices.below(rings.len())].clone()) }
     }
 
+    /// A struct in scope that is no record of a ring buffer, which the kernel follows under its own name alone.
+    pub(super) fn lasting_struct(&mut self, index: usize) -> Option<String> {
+        let known = self.pick(|kind| *kind == Kind::Struct(index));
+        known.map(|(name, _)| name).filter(|name| !name.starts_with(RECORD))
+    }
+
     /// Sends a struct: of the stack, a map or a global; the number that it gives.
     pub(super) fn sent(&mut self, depth: usize) -> String {
         let Some(Ring { name, events, .. }) = self.ring() else { return self.map_result(depth) };
         let event = events[self.choices.below(events.len())];
-        let known = self.pick(|kind| *kind == Kind::Struct(event)).filter(|(known, _)| !known.starts_with(RECORD));
-        let event = match known {
-            Some((known, _)) if self.choices.below(3) > 0 => known,
+        let event = match self.lasting_struct(event) {
+            Some(known) if self.choices.below(3) > 0 => known,
             _ if self.allocations >= 5 => return self.map_result(depth),
             _ => self.made(event, depth),
         };

@@ -109,8 +109,8 @@ impl Writer<'_> {
         let name = self.name("s");
         let mut value = self.made(index, depth);
         if self.choices.below(4) == 3 {
-            let other = match self.pick(|kind| *kind == Kind::Struct(index)) {
-                Some((name, _)) => name,
+            let other = match self.lasting_struct(index) {
+                Some(name) => name,
                 None => self.made(index, depth),
             };
             value = format!("(if {} {value} {other})", self.bool(depth));

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use eshkol_core::kernel::packet_header;
+use eshkol_core::kernel::{ProgramType, packet_header};
 
 use super::super::definition::{Content, EXTRA, INPUT};
+use super::super::writes_packet;
 use super::{Kind, Level, Parsed, Writer};
 
 /// Headers that are parsed one after the other, whatever the packet says that it is.
@@ -55,7 +56,9 @@ impl Writer<'_> {
 
     /// Writes a field of a header of the packet.
     pub(super) fn set_header_field(&mut self, depth: usize) -> String {
-        let Some(Parsed { name, header }) = self.header() else { return self.set_input(depth) };
+        let Some(Parsed { name, header }) = self.header().filter(|_| writes_packet(self.program_type)) else {
+            return self.set_input(depth);
+        };
         if header == "extra" {
             let (field, ty, bits) = EXTRA[self.choices.below(EXTRA.len())];
             return format!("(set-extra-{field}! {name} {})", self.fitting(ty, bits, depth));
@@ -81,7 +84,7 @@ impl Writer<'_> {
 
     /// Sums a header up, or says what changes in what its checksum covers.
     pub(super) fn checksum(&mut self, depth: usize) -> String {
-        match self.header() {
+        match self.header().filter(|_| writes_packet(self.program_type)) {
             Some(Parsed { name, header: "ipv4" }) => format!("(ipv4-compute-checksum! {name})"),
             Some(Parsed { name, header: header @ ("tcp" | "udp" | "icmp" | "icmp6") }) => {
                 let (old, new) = match self.choices.below(3) {
@@ -108,6 +111,9 @@ impl Writer<'_> {
         if !self.in_entry {
             return "(void)".to_owned();
         }
+        if !writes_packet(self.program_type) {
+            return self.map_result(depth);
+        }
         let (name, ty, bits) = INPUT[self.choices.below(INPUT.len())];
         format!("(set-input-{name}! in {})", self.fitting(ty, bits, depth))
     }
@@ -121,11 +127,18 @@ impl Writer<'_> {
         let walks = self.loops == 0 && self.walks < 2;
         let index = self.choices.below(if walks { CHAINS.len() } else { SHORT_CHAINS });
         self.walks += usize::from(index >= SHORT_CHAINS);
-        let chain = CHAINS[index];
+        let mut chain = CHAINS[index];
+        if self.program_type == ProgramType::CgroupSkb {
+            // Its packets begin with the IP header.
+            chain = match chain {
+                ["eth", rest @ ..] if rest.first().is_some_and(|first| first.starts_with("ip")) => rest,
+                _ => &["ipv4", "extra"],
+            };
+        }
         let mark = self.headers.len();
         let (mut text, mut end) = (String::new(), String::new());
         let mut place = "ctx".to_owned();
-        for header in chain {
+        for header in chain.iter().take(self.headers_at_most()) {
             let name = self.name("h");
             let other = self.number();
             if place != "ctx" && self.choices.below(6) == 5 {
@@ -143,21 +156,21 @@ impl Writer<'_> {
         format!("{text}(let () {body}){end}")
     }
 
+    /// How many more headers there may be: where they are copied to the stack, not many.
+    fn headers_at_most(&mut self) -> usize {
+        if self.program_type != ProgramType::SocketFilter {
+            return usize::MAX;
+        }
+        self.allocations += 1;
+        6_usize.saturating_sub(self.allocations).max(1)
+    }
+
     /// A place in the packet where something may be parsed.
     pub(super) fn place(&mut self) -> String {
         match self.header() {
             Some(Parsed { name, header }) if self.choices.below(3) > 0 => format!("({header}-payload {name})"),
             _ => "ctx".to_owned(),
         }
-    }
-
-    /// What a program knows of a packet without looking into it.
-    pub(super) fn environment(&mut self) -> String {
-        if !self.has_context {
-            return self.number();
-        }
-        ["(packet-length ctx)", "(ctx-ingress-ifindex ctx)", "(ctx-rx-queue-index ctx)"][self.choices.below(3)]
-            .to_owned()
     }
 
     /// What a helper makes of memory and the packet.
@@ -174,9 +187,14 @@ impl Writer<'_> {
             0 => [0, 14, 54, 90, 200][self.choices.below(5)].to_string(),
             _ => format!("(bitwise-and {} 127)", self.number()),
         };
+        let is_xdp = self.program_type == ProgramType::Xdp;
         let call = match self.choices.below(3) {
-            0 if self.level == Level::V6_12 && holds_any => format!("(bpf-xdp-load-bytes ctx {offset} {name} {size})"),
-            1 if self.level == Level::V6_12 => format!("(bpf-xdp-store-bytes ctx {offset} {name} {size})"),
+            0 if is_xdp && self.level == Level::V6_12 && holds_any => {
+                format!("(bpf-xdp-load-bytes ctx {offset} {name} {size})")
+            }
+            1 if is_xdp && self.level == Level::V6_12 => format!("(bpf-xdp-store-bytes ctx {offset} {name} {size})"),
+            0 if !is_xdp && holds_any => format!("(bpf-skb-load-bytes ctx {offset} {name} {size})"),
+            _ if !writes_packet(self.program_type) => return self.environment(),
             _ => {
                 let words = size / 4 * 4;
                 let parts = match self.choices.below(3) {
@@ -200,7 +218,8 @@ impl Writer<'_> {
         format!("(let (({name} {value})) (let (({result} {call})) (+ {result} {field} {rest})))")
     }
 
-    /// Moves an end of the packet in some programs, and begins what is done with what is left of it. Whether it does.
+    /// Moves an end of the packet in some programs, or goes on with another one, and begins what is done with what is left of the packet.
+    /// Whether it does.
     pub(super) fn moved(&mut self, text: &mut String) -> bool {
         let part = self.choices.begin();
         let way = self.choices.below(8);
@@ -209,9 +228,19 @@ impl Writer<'_> {
             _ => format!("(bitwise-and {} 31)", self.number()),
         };
         self.choices.end(part);
-        let call = match way {
-            6 => format!("(bpf-xdp-adjust-head ctx {amount})"),
-            7 => format!("(bpf-xdp-adjust-tail ctx (- 0 (the i32 {amount})))"),
+        let call = match (self.program_type, way) {
+            (ProgramType::Xdp, 6) => format!("(bpf-xdp-adjust-head ctx {amount})"),
+            (ProgramType::Xdp, 7) => format!("(bpf-xdp-adjust-tail ctx (- 0 (the i32 {amount})))"),
+            (ProgramType::Tc, 6) => {
+                let index = self.choices.below(self.definitions.structs.len());
+                let (value, size) = (self.made(index, 1), self.definitions.size(index));
+                format!("(bpf-skb-store-bytes ctx {amount} {value} {size} 0)")
+            }
+            (ProgramType::Tc, 7) => format!("(bpf-skb-pull-data ctx {amount})"),
+            (_, 4 | 5) if self.has_context => match self.tail_call() {
+                Some(call) => format!("(begin (when {} {call}) 0)", self.bool(2)),
+                None => return false,
+            },
             _ => return false,
         };
         let _ = writeln!(text, "          (map-update results 6 (the u64 {call}))");

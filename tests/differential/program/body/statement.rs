@@ -5,7 +5,7 @@ use super::{Kind, Level, Writer};
 
 impl Writer<'_> {
     pub(super) fn statement(&mut self, depth: usize) -> String {
-        let (part, way) = self.composite(depth, 29);
+        let (part, way) = self.composite(depth, 30);
         let depth = depth.saturating_sub(1);
         let text = match way {
             0 => "(void)".to_owned(),
@@ -35,6 +35,7 @@ impl Writer<'_> {
             21 => self.change_field(depth),
             22 | 23 => self.at_some_round(depth),
             24 => self.sent(depth),
+            28 => self.set_context(depth),
             25 => self.reserved(depth),
             26 | 27 => match self.counted(depth) {
                 Some(statement) => statement,

@@ -1,0 +1,137 @@
+//! What depends on the type of a program: what its context says, and what it returns.
+
+use eshkol_core::kernel::ProgramType;
+use eshkol_core::kernel::program_type::Results;
+
+use super::super::program_of;
+use super::{Level, Writer};
+
+impl Writer<'_> {
+    /// An argument of a program that is called without a packet.
+    pub(super) fn argument(&mut self) -> String {
+        match self.program_type {
+            ProgramType::RawTracepoint => format!("(raw-tracepoint-arg ctx {})", self.choices.below(12)),
+            _ => match self.choices.below(7) {
+                6 => "(get-syscall-id ctx)".to_owned(),
+                index => format!("(get-syscall-arg ctx {index})"),
+            },
+        }
+    }
+
+    /// What a program knows without looking into the packet.
+    pub(super) fn environment(&mut self) -> String {
+        if !self.has_context {
+            return self.number();
+        }
+        let fields: &[&str] = match self.program_type {
+            ProgramType::Xdp => &["ctx-ingress-ifindex", "ctx-rx-queue-index"],
+            ProgramType::Tc => &[
+                "ctx-len",
+                "ctx-protocol",
+                "ctx-mark",
+                "ctx-priority",
+                "ctx-ifindex",
+                "ctx-tc-index",
+                "ctx-tc-classid",
+                "ctx-queue-mapping",
+                "ctx-hash",
+                "ctx-vlan-present",
+            ],
+            _ => &[
+                "ctx-len",
+                "ctx-protocol",
+                "ctx-mark",
+                "ctx-priority",
+                "ctx-ifindex",
+                "ctx-tc-index",
+                "ctx-queue-mapping",
+                "ctx-hash",
+                "ctx-vlan-tci",
+            ],
+        };
+        match self.choices.below(3) {
+            0 => "(packet-length ctx)".to_owned(),
+            1 if self.has_control_block() => format!("(ctx-cb ctx {})", self.choices.below(5)),
+            _ => format!("({} ctx)", fields[self.choices.below(fields.len())]),
+        }
+    }
+
+    /// Whether the context is a socket buffer, which has room for the program's own.
+    fn has_control_block(&self) -> bool {
+        self.has_context && self.program_type != ProgramType::Xdp
+    }
+
+    /// Writes to the context what the program may.
+    pub(super) fn set_context(&mut self, depth: usize) -> String {
+        if !self.has_control_block() {
+            return self.set_input(depth);
+        }
+        let value = self.int(depth);
+        match (self.choices.below(4), self.program_type) {
+            (1, ProgramType::Tc | ProgramType::CgroupSkb) => {
+                let field = ["mark", "priority"][self.choices.below(2)];
+                format!("(set-ctx-{field}! ctx (the u32 {value}))")
+            }
+            (2, ProgramType::Tc) => {
+                let field = match self.choices.below(3) {
+                    // In older kernels it can't be written.
+                    0 if self.level > Level::V4_18 => "queue-mapping",
+                    1 => "tc-index",
+                    _ => "tc-classid",
+                };
+                // What the kernel keeps has 16 bits, of which the highest number stands for none.
+                format!("(set-ctx-{field}! ctx (bitwise-and {value} 0x7fff))")
+            }
+            _ => format!("(set-ctx-cb! ctx {} (the u32 {value}))", self.choices.below(5)),
+        }
+    }
+
+    /// Two results of the program, of which the first may be what another program gives, and one for a packet that is too short.
+    pub(super) fn verdicts(&mut self) -> (String, String, String) {
+        let (yes, no, other) = self.own_verdicts();
+        match self.tail_call() {
+            Some(call) => (format!("(begin {call} {other})"), no, other),
+            None => (yes, no, other),
+        }
+    }
+
+    /// Goes on with another program, which comes back only where there is none. Headers can't be used behind it.
+    pub(super) fn tail_call(&mut self) -> Option<String> {
+        if self.others.is_empty() {
+            return None;
+        }
+        let other = program_of(self.others[self.others.len() - 1 - self.choices.below(self.others.len())]);
+        match self.choices.below(4) {
+            0 | 1 => Some(format!("(tail-call ctx {other})")),
+            // Of these places one or two are empty.
+            2 => Some(format!("(tail-call ctx programs (bitwise-and {} 3))", self.int(1))),
+            _ => None,
+        }
+    }
+
+    fn own_verdicts(&mut self) -> (String, String, String) {
+        let redirected = "(bpf-redirect 1 0)".to_owned();
+        let way = self.choices.below(6);
+        match (self.program_type, self.program_type.facts().results) {
+            (ProgramType::Xdp, _) if way >= 4 => {
+                let chosen = "(bpf-redirect (ctx-ingress-ifindex ctx) (the u64 (bitwise-and (packet-length ctx) 1)))";
+                if way == 4 {
+                    (redirected, ":xdp-drop".to_owned(), ":xdp-tx".to_owned())
+                } else {
+                    (":xdp-tx".to_owned(), chosen.to_owned(), ":xdp-aborted".to_owned())
+                }
+            }
+            (_, Results::Names(names)) => {
+                let mut name = || format!(":{}", names[self.choices.below(names.len())].name);
+                (name(), name(), name())
+            }
+            _ => {
+                let number = |this: &mut Self| match way {
+                    0..4 => this.literal(),
+                    _ => format!("(the i32 {})", this.int(1)),
+                };
+                (number(self), number(self), "0".to_owned())
+            }
+        }
+    }
+}
