@@ -41,7 +41,7 @@ pub use log;
 pub use logging::{Log, LogForwarder, LogLine};
 pub use map::{
     Array, Bucket, Counts, CpuMap, DevMap, Event, FamilyKey, HashMap, Histogram, HistogramFamily, LpmTrie, Map, PerCpu,
-    PerCpuArray, PerCpuHashMap, ProgArray, RingBuf, StackTraces, XskMap, possible_cpus,
+    PerCpuArray, PerCpuHashMap, PerfEventArray, ProgArray, RingBuf, StackTraces, XskMap, possible_cpus,
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};

@@ -1,6 +1,7 @@
 //! Loads a unit, into the kernel or into the simulator.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::global::{Global, check_size};
 use crate::kernel_version::KernelVersion;
 use crate::logging::{self, Log};
-use crate::map::{self, Event, FromHistogram, FromMap, ProgArray, RingBuf};
+use crate::map::{self, Event, FromHistogram, FromMap, PerfEventArray, ProgArray, RingBuf, possible_cpus};
 use crate::object;
 use crate::pin;
 use crate::plain::{Argument, Plain, to_vec};
@@ -17,6 +18,7 @@ use crate::program::{self, FromProgram, KretprobeProgram};
 #[cfg(feature = "sim")]
 use crate::sim;
 use crate::spec::UnitSpec;
+use crate::sys::kind;
 use crate::through_aya::{self, Settings};
 
 /// Settings for loading a unit.
@@ -27,6 +29,8 @@ pub struct Loader {
     settings: Settings,
     pin_directory: PathBuf,
     log_level: Option<LevelFilter>,
+    /// Pages of the buffers of each CPU, by the symbol of their map.
+    pages: Vec<(&'static str, u32)>,
     /// The first setting that cannot be; `load` returns it.
     failure: Option<Error>,
 }
@@ -39,6 +43,7 @@ impl Loader {
             settings: Settings::default(),
             pin_directory: pin::DEFAULT_DIRECTORY.into(),
             log_level: None,
+            pages: Vec::new(),
             failure: None,
         }
     }
@@ -57,6 +62,24 @@ impl Loader {
     pub fn max_entries(mut self, symbol: &'static str, entries: u32) -> Self {
         match find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec) {
             Ok(_) => self.settings.max_entries.push((symbol, entries)),
+            Err(error) => self.fail(error),
+        }
+        self
+    }
+
+    /// Sets how many pages of memory each CPU's buffer has in the map with this symbol.
+    pub fn pages(mut self, symbol: &'static str, pages: u32) -> Self {
+        match find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec) {
+            Ok(_) if pages.is_power_of_two() => self.pages.push((symbol, pages)),
+            // `perf_mmap` in kernel/events/core.c.
+            Ok(map) => self.fail(Error::with_advice(
+                format!("give the buffers of `{}` {pages} pages each", map.name),
+                format!(
+                    "A power of two is what the kernel takes, as {}",
+                    pages.checked_next_power_of_two().unwrap_or(64)
+                ),
+                io::Error::from(io::ErrorKind::InvalidInput),
+            )),
             Err(error) => self.fail(error),
         }
         self
@@ -99,7 +122,11 @@ impl Loader {
 
         self.set_log_level(log::max_level());
         let new_pins = plan_pins(spec, &mut self.settings, &self.pin_directory)?;
-        let loaded = through_aya::load(spec, &self.settings).map(|unit| Loaded { spec, unit: Place::Kernel(unit) });
+        let loaded = through_aya::load(spec, &self.settings).map(|unit| Loaded {
+            spec,
+            unit: Place::Kernel(unit),
+            pages: self.pages,
+        });
         match loaded.and_then(Loaded::with_tail_calls) {
             Ok(loaded) => Ok(loaded),
             Err(error) => {
@@ -123,7 +150,7 @@ impl Loader {
         object::check(spec)?;
         self.set_log_level(LevelFilter::Trace);
         let unit = sim::Unit::load(spec, &self.settings)?;
-        Loaded { spec, unit: Place::Simulator(unit) }.with_tail_calls()
+        Loaded { spec, unit: Place::Simulator(unit), pages: self.pages }.with_tail_calls()
     }
 
     fn fail(&mut self, error: Error) {
@@ -141,7 +168,16 @@ fn plan_pins(spec: &UnitSpec, settings: &mut Settings, directory: &Path) -> Resu
         }
         let path = directory.join(map.symbol);
         let wanted = settings.max_entries.iter().rev().find(|(symbol, _)| *symbol == map.symbol);
-        if !pin::check(&path, map, wanted.map_or(map.max_entries, |(_, entries)| *entries))? {
+        let entries = match wanted {
+            Some((_, entries)) => *entries,
+            None if map.kind == kind::PERF_EVENT_ARRAY => {
+                // No more than there are CPUs, and as many where the source does not say: so aya makes it.
+                let cpus = u32::try_from(possible_cpus()?).unwrap_or(u32::MAX);
+                if map.max_entries == 0 { cpus } else { map.max_entries.min(cpus) }
+            }
+            None => map.max_entries,
+        };
+        if !pin::check(&path, map, entries)? {
             new.push(path.clone());
         }
         settings.pins.push((map.symbol, path));
@@ -153,6 +189,8 @@ fn plan_pins(spec: &UnitSpec, settings: &mut Settings, directory: &Path) -> Resu
 pub struct Loaded {
     spec: &'static UnitSpec,
     unit: Place,
+    /// As in [`Loader`].
+    pages: Vec<(&'static str, u32)>,
 }
 
 /// Where a unit is.
@@ -233,6 +271,13 @@ impl Loaded {
     pub fn ring_buffer<E: Event>(&self, symbol: &str, lost: &str) -> Result<RingBuf<E>> {
         let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
         RingBuf::new(self.unit.map(self.spec, symbol)?, spec, self.global(lost)?)
+    }
+
+    /// A handle on the map with this symbol of the buffers of the CPUs; the global with the other counts what could not be sent.
+    pub fn perf_event_array<E: Event>(&self, symbol: &str, lost: &str) -> Result<PerfEventArray<E>> {
+        let spec = find(self.spec.maps, symbol, |m| m.symbol, "map", self.spec)?;
+        let pages = self.pages.iter().rev().find(|(of, _)| *of == symbol).map(|(_, pages)| *pages);
+        PerfEventArray::new(self.unit.map(self.spec, symbol)?, spec, self.global(lost)?, pages)
     }
 
     /// What the programs log; `target` is the module of the unit.

@@ -55,6 +55,9 @@ pub struct LogLine {
 struct Bytes(Vec<u8>);
 
 impl Event for Bytes {
+    // As many as the line takes.
+    const SIZES: &'static [usize] = &[];
+
     fn decode_event(bytes: &[u8]) -> std::result::Result<Self, InvalidValue> {
         Ok(Self(bytes.to_vec()))
     }

@@ -32,7 +32,7 @@ pub struct MapSpec {
     pub key_size: u32,
     /// Bytes of a value (of one CPU).
     pub value_size: u32,
-    /// Elements at most, as declared.
+    /// Elements at most, as declared; for perf event arrays, 0 stands for one for each CPU.
     pub max_entries: u32,
     /// `BPF_F_…`.
     pub flags: u32,

@@ -6,6 +6,7 @@
 pub(crate) mod mapping;
 pub(crate) mod packet_socket;
 pub(crate) mod perf;
+pub(crate) mod readiness;
 pub(crate) mod traffic_control;
 
 use std::ffi::{CStr, CString};
@@ -45,6 +46,7 @@ pub(crate) mod kind {
     pub(crate) const HASH: u32 = 1;
     pub(crate) const ARRAY: u32 = 2;
     pub(crate) const PROG_ARRAY: u32 = 3;
+    pub(crate) const PERF_EVENT_ARRAY: u32 = 4;
     pub(crate) const PERCPU_HASH: u32 = 5;
     pub(crate) const PERCPU_ARRAY: u32 = 6;
     pub(crate) const STACK_TRACE: u32 = 7;

@@ -15,7 +15,7 @@
 //! | `;; verdict: xdp-drop` | what the program decides in this run |
 //! | `;; leaves: eth / …` | the packet as the program leaves it |
 //! | `;; map MAP KEY = VALUE` | the bytes of a map after this run, or `absent` |
-//! | `;; events MAP = VALUE, VALUE` | the bytes of each event that this run sent through a ring buffer, in order; nothing where there are none |
+//! | `;; events MAP = VALUE, VALUE` | the bytes of each event that this run sent through a ring buffer, or the buffers of the CPUs, in order; nothing where there are none |
 //!
 //! What a run is given stands before what it gives; the next `packet` or `given` begins another run.
 //!
@@ -105,7 +105,14 @@ impl Case {
 
     /// Whether `test` takes the context.
     fn takes_context(&self) -> bool {
-        self.text.contains("(define (test ctx)")
+        self.text.contains("(define (test ctx)") || self.text.contains("(define (test ctx ")
+    }
+
+    /// Whether what came through a map is this event. Buffers of the CPUs give it filled up, so that with 4 bytes before it, it is a multiple of 8.
+    pub(crate) fn is_event(&self, map: &str, given: &[u8], event: &[u8]) -> bool {
+        let filled_up = self.text.contains(&format!("(define-map {map} :perf-event-array"));
+        let size = if filled_up { (event.len() + 4).next_multiple_of(8) - 4 } else { event.len() };
+        given.len() == size && given.starts_with(event)
     }
 
     /// Whether `test` gives a boolean.

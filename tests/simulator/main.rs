@@ -3,6 +3,7 @@
 mod histograms;
 mod logging;
 mod network;
+mod perf_events;
 mod probes;
 mod tail_calls;
 mod tracing;

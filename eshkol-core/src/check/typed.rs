@@ -80,13 +80,14 @@ pub struct Map {
     pub key: DataType,
     /// The value's type.
     pub value: DataType,
-    /// Elements at most.
+    /// Elements at most; for `:perf-event-array`, 0 stands for one for each CPU.
     pub max_entries: u32,
     /// `BPF_F_…` bits.
     pub flags: u32,
     /// `(pinning :by-name)`.
     pub pin_by_name: bool,
-    /// For `:ringbuf`: the structs that programs send through it, each once, no two of one size.
+    /// For `:ringbuf` and `:perf-event-array`: the structs that programs send through it, each once, no two of one
+    /// [`event_size`](MapKind::event_size).
     pub events: Vec<StructId>,
     /// For one that no text defines: what it is there for.
     pub hidden: Option<HiddenMap>,

@@ -22,6 +22,8 @@ pub struct HelperId(pub u32);
 
 /// `bpf_tail_call`
 pub const TAIL_CALL: HelperId = HelperId(12);
+/// `bpf_perf_event_output`
+pub const PERF_EVENT_OUTPUT: HelperId = HelperId(25);
 /// `bpf_skb_load_bytes`
 pub const SKB_LOAD_BYTES: HelperId = HelperId(26);
 /// `bpf_ringbuf_output`
@@ -209,6 +211,7 @@ impl Helper {
             _ if self.arguments.contains(&ArgumentKind::Callback) => Some("map-for-each"),
             // User space reads what is sent as one of the structs that it knows of.
             _ if matches!(self.id, RINGBUF_OUTPUT | RINGBUF_SUBMIT) => Some("ringbuf-submit"),
+            _ if self.id == PERF_EVENT_OUTPUT => Some("perf-output"),
             _ if self.id == TAIL_CALL => Some("tail-call"),
             _ if self.id == RINGBUF_DISCARD => Some("ringbuf-discard"),
             _ => None,

@@ -33,6 +33,8 @@ pub enum MapKind {
     ProgArray,
     /// `:stack-trace`
     StackTrace,
+    /// `:perf-event-array`
+    PerfEventArray,
 }
 
 /// What the kernel says of a kind of map.
@@ -94,6 +96,8 @@ pub enum ValueRule {
     None,
     /// Programs, which user space puts there.
     Program,
+    /// A buffer for each CPU, which user space puts there.
+    Buffer,
 }
 
 const fn version(major: u16, minor: u16) -> KernelVersion {
@@ -200,12 +204,16 @@ static KINDS: &[MapKindFacts] = &[
         // Commit d5a3b1f69186.
         ..redirect(MapKind::StackTrace, "stack-trace", 7, version(4, 6), ValueRule::Stack)
     },
+    MapKindFacts {
+        redirect: None,
+        // Commit ea317b267e9d.
+        ..redirect(MapKind::PerfEventArray, "perf-event-array", 4, version(4, 3), ValueRule::Buffer)
+    },
 ];
 
 /// Keywords of kinds that the language has and this compiler does not make yet.
 const NOT_AVAILABLE_YET: &[&str] = &[
     "user-ringbuf",
-    "perf-event-array",
     "queue",
     "stack",
     "bloom-filter",
@@ -246,6 +254,7 @@ impl MapKind {
             Self::RingBuf => 11,
             Self::ProgArray => 12,
             Self::StackTrace => 13,
+            Self::PerfEventArray => 14,
         };
         #[expect(clippy::indexing_slicing, reason = "a test checks that every kind has its row")]
         &KINDS[row]
@@ -321,6 +330,27 @@ impl MapKind {
         self == Self::RingBuf
     }
 
+    /// Whether it takes events, by `(perf-output ctx map event)`.
+    pub fn has_output(self) -> bool {
+        self == Self::PerfEventArray
+    }
+
+    /// Whether it takes events, in whichever way.
+    pub fn takes_events(self) -> bool {
+        self.has_submit() || self.has_output()
+    }
+
+    /// Bytes of an event as user space gets it: by these alone, kinds of events are told apart.
+    pub fn event_size(self, bytes: u32) -> u32 {
+        /// Bytes of the length that stands before the event.
+        const LENGTH: u32 = 4;
+        match self {
+            // `perf_sample_save_raw_data` in `include/linux/perf_event.h`, before 6.3 in `perf_prepare_sample`.
+            Self::PerfEventArray => bytes.saturating_add(LENGTH).next_multiple_of(8).saturating_sub(LENGTH),
+            _ => bytes,
+        }
+    }
+
     /// Whether `(tail-call ctx map index)` takes it.
     pub fn has_tail_call(self) -> bool {
         self == Self::ProgArray
@@ -362,10 +392,16 @@ mod tests {
     fn only_kinds_that_programs_fill_have_update() {
         let without: Vec<_> = MapKind::all().filter(|kind| !kind.has_update()).collect();
         let redirects = [MapKind::DevMap, MapKind::DevMapHash, MapKind::CpuMap, MapKind::XskMap];
-        let by_helper = [MapKind::RingBuf, MapKind::ProgArray, MapKind::StackTrace];
+        let by_helper = [MapKind::RingBuf, MapKind::ProgArray, MapKind::StackTrace, MapKind::PerfEventArray];
         assert_eq!(without, [&redirects[..], &by_helper[..]].concat());
         assert!(without.iter().all(|kind| kind.has_redirect() == redirects.contains(kind)));
         assert!(!MapKind::Array.has_delete());
         assert!(MapKind::Hash.has_delete());
+    }
+
+    #[test]
+    fn samples_are_filled_up() {
+        assert_eq!([1, 4, 5, 12, 13].map(|bytes| MapKind::PerfEventArray.event_size(bytes)), [4, 4, 12, 12, 20]);
+        assert_eq!(MapKind::RingBuf.event_size(5), 5);
     }
 }

@@ -1,4 +1,4 @@
-//! What comes through a ring buffer, as Rust sees it: the struct that programs send, or an enum of several.
+//! What programs send through a map, as Rust sees it: the struct that programs send, or an enum of several.
 
 use eshkol_core::bindings::type_name;
 use eshkol_core::check::typed::Map;
@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::Input;
 use super::names::{doc, public};
 
-/// The type of the events of a ring buffer.
+/// The type of the events of a map.
 pub(super) fn ty(input: Input<'_>, map: &Map) -> TokenStream {
     match map.events.as_slice() {
         // Nothing is ever sent.
@@ -24,13 +24,13 @@ pub(super) fn ty(input: Input<'_>, map: &Map) -> TokenStream {
     }
 }
 
-/// The enum, for a ring buffer that takes several structs.
+/// The enum, for a map that takes several structs.
 pub(super) fn item(input: Input<'_>, map: &Map) -> Option<TokenStream> {
     if map.events.len() < 2 {
         return None;
     }
     let name = enum_ident(input, map);
-    let docs = doc(None, &format!("What comes through the ring buffer `{}`.", map.name));
+    let docs = doc(None, &format!("What programs send through `{}`.", map.name));
     let public = public(&name);
     let events: Vec<_> = map.events.iter().map(|event| struct_ident(input, *event)).collect();
     let docs_of = events.iter().map(|event| format!("A [`{event}`]."));
@@ -44,6 +44,7 @@ pub(super) fn item(input: Input<'_>, map: &Map) -> Option<TokenStream> {
         }
         #[automatically_derived]
         impl ::eshkol::Event for #name {
+            const SIZES: &'static [usize] = &[#(<#events as ::eshkol::Plain>::SIZE),*];
             fn decode_event(bytes: &[u8]) -> ::core::result::Result<Self, ::eshkol::InvalidValue> {
                 // No two of them have the same size.
                 #(if bytes.len() == <#events as ::eshkol::Plain>::SIZE {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use eshkol_core::bindings::symbol;
+use eshkol_core::check::typed::Map;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
@@ -13,6 +14,37 @@ use super::names::{doc, public, value_ident};
 pub(super) fn ident(input: Input<'_>) -> Ident {
     let unit = input.type_ident(&input.unit().name, None);
     format_ident!("{unit}Loader", span = unit.span())
+}
+
+/// What the builder can set of a map.
+struct Setting {
+    /// What its method ends with, after the map's name.
+    name: &'static str,
+    /// What its argument is called.
+    value: &'static str,
+    /// The method of `Loader`.
+    set: &'static str,
+    meaning: String,
+}
+
+impl Setting {
+    fn of(map: &Map) -> Self {
+        let Map { name, max_entries, kind, .. } = map;
+        if kind.has_output() {
+            let meaning = format!(
+                "How many pages of events of each CPU may wait for user space in `{name}`: a power of 2. Without it they have 256 KiB."
+            );
+            return Self { name: "pages", value: "pages", set: "pages", meaning };
+        }
+        if kind.has_submit() {
+            let meaning = format!(
+                "How many bytes of events may wait for user space in the ring buffer `{name}`: {max_entries} in the source."
+            );
+            return Self { name: "size", value: "bytes", set: "max_entries", meaning };
+        }
+        let meaning = format!("How many elements at most are in the map `{name}`: {max_entries} in the source.");
+        Self { name: "max_entries", value: "entries", set: "max_entries", meaning }
+    }
 }
 
 /// The builder and what it can do.
@@ -28,21 +60,18 @@ pub(super) fn item(input: Input<'_>) -> TokenStream {
         .filter(|map| map.hidden.is_none() && map.histogram.is_none_or(|histogram| histogram.by.is_some()))
         .filter_map(|map| {
             let symbol = symbol(&map.name);
-            let (what, meaning) = if map.kind.has_submit() {
-                ("size", "How many bytes of events may wait for user space in the ring buffer")
-            } else {
-                ("max_entries", "How many elements at most are in the map")
-            };
-            let value = format_ident!("{}", if map.kind.has_submit() { "bytes" } else { "entries" });
-            let method = format!("{symbol}_{what}");
+            let setting = Setting::of(map);
+            let value = format_ident!("{}", setting.value);
+            let method = format!("{symbol}_{}", setting.name);
             let ident = Ident::new(&method, input.value_ident(&map.name, Some(map.span)).span());
-            let docs = doc(None, &format!("{meaning} `{}`: {} in the source.", map.name, map.max_entries));
+            let docs = doc(None, &setting.meaning);
+            let set = format_ident!("{}", setting.set);
             let public = public(&ident);
             methods.insert(method).then(|| {
                 quote! {
                     #docs
                     #public fn #ident(self, #value: u32) -> Self {
-                        Self { loader: self.loader.max_entries(#symbol, #value) }
+                        Self { loader: self.loader.#set(#symbol, #value) }
                     }
                 }
             })

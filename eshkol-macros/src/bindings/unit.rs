@@ -106,6 +106,7 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
                     };
                     quote!(loaded.histogram(#symbol, #step)?)
                 }
+                (None, Some(lost)) if map.kind.has_output() => quote!(loaded.perf_event_array(#symbol, #lost)?),
                 (None, Some(lost)) => quote!(loaded.ring_buffer(#symbol, #lost)?),
                 (None, None) => quote!(loaded.map(#symbol)?),
             },
@@ -139,7 +140,7 @@ fn handles(input: Input<'_>) -> Vec<Handle> {
     maps.chain(programs).chain(globals).collect()
 }
 
-/// The symbol of the global that counts what a ring buffer had no room for.
+/// The symbol of the global that counts the events that a map had no room for.
 fn lost_events(input: Input<'_>, map: MapId) -> Option<String> {
     let counts = |global: &&Global| global.hidden == Some(HiddenGlobal::LostEventsOf(map));
     input.unit().globals.values().find(counts).map(|global| symbol(&global.name))
@@ -170,6 +171,10 @@ fn map_type(input: Input<'_>, map: &Map) -> TokenStream {
         MapKind::RingBuf => {
             let event = super::events::ty(input, map);
             quote!(::eshkol::RingBuf<#event>)
+        }
+        MapKind::PerfEventArray => {
+            let event = super::events::ty(input, map);
+            quote!(::eshkol::PerfEventArray<#event>)
         }
     }
 }

@@ -104,7 +104,16 @@ impl Backing {
         }
     }
 
-    /// Takes the next event out of a simulated ring buffer.
+    /// Opens a buffer of so many bytes for each CPU, of a simulated map.
+    pub(crate) fn open_buffers(&self, size: usize) {
+        match self {
+            Self::Kernel(_) => {}
+            #[cfg(feature = "sim")]
+            Self::Simulated(map, _) => map.open_buffers(size),
+        }
+    }
+
+    /// Takes the next event out of a simulated map.
     pub(crate) fn pop_event(&self) -> Option<Vec<u8>> {
         match self {
             Self::Kernel(_) => None,

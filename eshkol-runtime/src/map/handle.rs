@@ -117,7 +117,12 @@ impl Handle {
         self.map.delete(key).map_err(|e| self.failed("remove from", e))
     }
 
-    /// Takes the next event out of a ring buffer in the simulator; one in the kernel is read through its memory.
+    /// Opens a buffer of so many bytes for each CPU, in the simulator; the kernel's are shared memory.
+    pub(crate) fn open_buffers(&self, size: usize) {
+        self.map.open_buffers(size);
+    }
+
+    /// Takes the next event out of a map in the simulator; one in the kernel is read through its memory.
     pub(crate) fn pop_event(&self) -> Option<Vec<u8>> {
         self.map.pop_event()
     }

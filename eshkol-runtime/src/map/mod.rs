@@ -9,11 +9,13 @@
 
 mod array;
 mod backing;
+mod events;
 mod handle;
 mod hash;
 mod histogram;
 mod lpm_trie;
 mod per_cpu;
+mod perf_event_array;
 mod prog_array;
 mod redirect;
 mod ring_buffer;
@@ -23,15 +25,19 @@ mod walk;
 pub use array::{Array, PerCpuArray};
 pub use backing::Opened;
 pub(crate) use backing::Source;
+pub use events::Event;
 pub(crate) use handle::{Handle, Shape};
 pub use hash::{HashMap, PerCpuHashMap};
 pub use histogram::{Bucket, Counts, FamilyKey, FromHistogram, Histogram, HistogramFamily};
 pub use lpm_trie::LpmTrie;
-pub(crate) use per_cpu::cpus;
 pub use per_cpu::{PerCpu, possible_cpus};
+pub(crate) use per_cpu::{cpus, online_cpus};
+pub use perf_event_array::PerfEventArray;
+#[cfg(feature = "sim")]
+pub(crate) use perf_event_array::sample_size;
 pub use prog_array::ProgArray;
 pub use redirect::{CpuMap, DevMap, XskMap};
-pub use ring_buffer::{Event, RingBuf};
+pub use ring_buffer::RingBuf;
 pub use stack_traces::StackTraces;
 
 use crate::error::Result;

@@ -123,6 +123,20 @@ pub(crate) fn cpus() -> io::Result<usize> {
     Ok(*CPUS.get_or_init(|| cpus))
 }
 
+/// The CPUs that are on.
+pub(crate) fn online_cpus() -> io::Result<Vec<u32>> {
+    fs::read_to_string("/sys/devices/system/cpu/online").map(|list| numbers(&list))
+}
+
+/// The numbers of a list such as `0-3,5`.
+fn numbers(list: &str) -> Vec<u32> {
+    let ranges = list.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
 /// One more than the highest number of a list such as `0-3,8-11`: the kernel counts CPU numbers, gaps included.
 fn count(list: &str) -> Option<usize> {
     let last = list.trim().rsplit([',', '-']).next()?;
@@ -140,6 +154,10 @@ mod tests {
         assert_eq!(count("0,2-5"), Some(6));
         assert_eq!(count(""), None);
         assert!(possible_cpus().unwrap() >= 1);
+        assert_eq!(numbers("0\n"), [0]);
+        assert_eq!(numbers("0-2,5,7-8\n"), [0, 1, 2, 5, 7, 8]);
+        assert_eq!(numbers(""), []);
+        assert!(!online_cpus().unwrap().is_empty());
     }
 
     #[test]

@@ -72,7 +72,16 @@ impl SimulatedMap {
         self.with(|map, _| Ok(map.next_key(key)))
     }
 
-    /// Takes the oldest event out of a ring buffer.
+    /// Opens a buffer of so many bytes for each CPU, where programs output events to the map. Without it there is none, and events are lost.
+    pub fn open_buffers(&self, size: usize) {
+        let mut world = self.machine.world();
+        let cpus = world.environment.cpus;
+        if let Some(map) = world.maps.get_mut(self.number) {
+            map.open_buffers(size, cpus);
+        }
+    }
+
+    /// Takes the oldest event out of a ring buffer, or of the buffers of the CPUs: those are filled up, as the kernel does.
     pub fn pop_event(&self) -> Option<Vec<u8>> {
         self.machine.world().maps.get_mut(self.number)?.pop_event()
     }

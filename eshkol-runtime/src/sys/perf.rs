@@ -1,4 +1,4 @@
-//! perf_event_open(2): how programs are attached to tracepoints and functions.
+//! perf_event_open(2): how programs are attached to tracepoints and functions, and where their samples go.
 
 use std::ffi::CStr;
 use std::io;
@@ -8,6 +8,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 const TYPE_SOFTWARE: u32 = 1;
 /// `PERF_COUNT_SW_CPU_CLOCK`
 const CPU_CLOCK: u64 = 0;
+/// `PERF_COUNT_SW_BPF_OUTPUT`
+const BPF_OUTPUT: u64 = 10;
+/// `PERF_SAMPLE_RAW`
+const SAMPLE_RAW: u64 = 1 << 10;
 /// `inherit` and `freq` among the bits of `struct perf_event_attr`.
 const INHERIT: u64 = flag(1);
 const FREQUENCY: u64 = flag(10);
@@ -101,6 +105,19 @@ pub(crate) fn cpu_clock(rate: Rate, target: Target) -> io::Result<OwnedFd> {
     )
 }
 
+/// What programs on a CPU output, as samples in its memory; each wakes who waits for it.
+pub(crate) fn bpf_output(cpu: u32) -> io::Result<OwnedFd> {
+    let mut attr = EventAttr {
+        kind: TYPE_SOFTWARE,
+        config: BPF_OUTPUT,
+        sample_period: 1,
+        sample_type: SAMPLE_RAW,
+        wakeup_events: 1,
+        ..EventAttr::default()
+    };
+    open(&mut attr, Target::Cpu(cpu))
+}
+
 /// The event of a function of the kernel or of a file: of an instruction of it, or of its return where `config` says so. `kind` is the number that
 /// sysfs has for such events.
 pub(crate) fn function(kind: u32, config: u64, name: &CStr, offset: u64, process: Option<u32>) -> io::Result<OwnedFd> {
@@ -112,6 +129,11 @@ pub(crate) fn function(kind: u32, config: u64, name: &CStr, offset: u64, process
 /// Has a program run at each event, from now on until the event's descriptor is closed.
 pub(crate) fn attach(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     control(event, SET_BPF, program.as_raw_fd())?;
+    enable(event)
+}
+
+/// Has an event make samples from now on.
+pub(crate) fn enable(event: BorrowedFd<'_>) -> io::Result<()> {
     control(event, ENABLE, 0)
 }
 

@@ -28,8 +28,10 @@ fn a_map_pinned_by_name_is_taken_up_again() {
 fn maps_whose_declaration_the_kernel_completes_are_taken_up_again() {
     let Privilege::Granted = require_root() else { return };
     let pins = PinDirectory::new();
-    for kind in [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP, kind::XSKMAP, kind::PERCPU_ARRAY] {
-        let spec = || Unit::new().map("m", kind, 4, 4, 1).pinned().spec();
+    let kinds = [kind::DEVMAP, kind::DEVMAP_HASH, kind::CPUMAP, kind::XSKMAP, kind::PERCPU_ARRAY];
+    // The last has an element for each CPU that there can be.
+    for (kind, entries) in kinds.map(|kind| (kind, 1)).into_iter().chain([(kind::PERF_EVENT_ARRAY, 0)]) {
+        let spec = || Unit::new().map("m", kind, 4, 4, entries).pinned().spec();
         drop(Loader::new(spec()).pin(&pins.0).load().unwrap());
         drop(Loader::new(spec()).pin(&pins.0).load().unwrap());
         std::fs::remove_file(pins.0.join("m")).unwrap();

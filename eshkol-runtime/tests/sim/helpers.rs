@@ -32,7 +32,7 @@ impl Random {
 }
 
 /// `rD = *(u64 *)(rS + OFFSET)` of the words given, which R6 points to.
-fn given(d: u8, word: i16) -> Instruction {
+pub(crate) fn given(d: u8, word: i16) -> Instruction {
     asm::load64(d, 6, word * 8)
 }
 
@@ -42,7 +42,7 @@ fn keep(word: i16) -> Instruction {
 }
 
 /// A program with the context in R8, what is given at R6, and the place for what it leaves at R7.
-fn program(body: &[Instruction]) -> Vec<Instruction> {
+pub(crate) fn program(body: &[Instruction]) -> Vec<Instruction> {
     let find = |map, into| {
         [
             asm::store32(10, -4, 0),

@@ -4,6 +4,7 @@ mod conformance;
 mod helpers;
 mod in_kernel;
 mod maps;
+mod outputs;
 mod random;
 #[expect(dead_code, reason = "the tests of the kernel need more of it")]
 #[path = "../kernel/unit.rs"]

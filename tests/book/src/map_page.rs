@@ -70,6 +70,7 @@ fn values(rule: ValueRule, per_cpu: bool) -> String {
         ValueRule::Socket => "`:u32`".to_owned(),
         ValueRule::Program => "programs, by `tail-call`".to_owned(),
         ValueRule::Stack => "stacks, by `stack-id`".to_owned(),
+        ValueRule::Buffer => "events, by `perf-output`".to_owned(),
         ValueRule::None => "events, by `ringbuf-submit`".to_owned(),
     }
 }

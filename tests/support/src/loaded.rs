@@ -3,18 +3,25 @@
 use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Mutex;
 
+use eshkol_runtime::aya::maps::perf::{PerfEvent, PerfEventArray, PerfEventArrayBuffer};
 use eshkol_runtime::aya::maps::{Map, MapData, RingBuf};
 use eshkol_runtime::aya::programs::Program;
+use eshkol_runtime::aya::util::online_cpus;
 use eshkol_runtime::aya::{Ebpf, EbpfLoader};
 
 use crate::runner::{Outcome, Runner};
 
+/// A buffer for each CPU.
+type Buffers = Vec<PerfEventArrayBuffer<MapData>>;
+
 /// A program in the kernel, with its maps.
-#[derive(Debug)]
 pub struct Loaded {
     ebpf: Ebpf,
     program: String,
+    /// By the symbol of their map.
+    buffers: Mutex<Vec<(String, Buffers)>>,
     /// Bytes of the Ethernet header that the kernel wants before the packet, and that the program does not see.
     hidden: usize,
 }
@@ -33,7 +40,8 @@ impl Loaded {
             found = found.or((name == program).then_some(hidden));
         }
         let hidden = found.ok_or_else(|| format!("the object has no program `{program}`"))?;
-        Ok(Self { ebpf, program: program.to_owned(), hidden })
+        let buffers = Mutex::new(open_buffers(&mut ebpf)?);
+        Ok(Self { ebpf, program: program.to_owned(), buffers, hidden })
     }
 
     /// The descriptor of the program that runs.
@@ -137,6 +145,10 @@ impl Runner for Loaded {
 
     fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String> {
         let symbol = map.replace('-', "_");
+        let mut opened = self.buffers.lock().expect("no panic before");
+        if let Some((_, buffers)) = opened.iter_mut().find(|(of, _)| *of == symbol) {
+            return Ok(buffers.iter_mut().flat_map(samples).collect());
+        }
         let known = self.ebpf.map(&symbol).ok_or_else(|| format!("there is no map `{symbol}`"))?;
         let mut ring = RingBuf::try_from(known).map_err(|error| format!("reading `{map}`: {error}"))?;
         Ok(std::iter::from_fn(|| ring.next().map(|event| event.to_vec())).collect())
@@ -176,6 +188,30 @@ fn load(program: &mut Program) -> Result<usize, String> {
         other => return Err(format!("{:?} programs can't be tried", other.prog_type())),
     };
     result.map(|()| hidden).map_err(|error| with_causes(&error))
+}
+
+/// Opens a buffer of a page for each CPU, for each map of such buffers.
+fn open_buffers(ebpf: &mut Ebpf) -> Result<Vec<(String, Buffers)>, String> {
+    let is_array = |(name, map): (&str, &Map)| matches!(map, Map::PerfEventArray(_)).then(|| name.to_owned());
+    let names: Vec<String> = ebpf.maps().filter_map(is_array).collect();
+    let open = |name: String| {
+        let map = ebpf.take_map(&name).ok_or_else(|| format!("there is no map `{name}`"))?;
+        let mut array = PerfEventArray::try_from(map).map_err(|error| with_causes(&error))?;
+        let cpus = online_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
+        let buffers = cpus.into_iter().map(|cpu| array.open(cpu, Some(1)).map_err(|error| with_causes(&error)));
+        Ok((name, buffers.collect::<Result<_, String>>()?))
+    };
+    names.into_iter().map(open).collect()
+}
+
+/// The samples in a buffer, which are taken.
+fn samples(buffer: &mut PerfEventArrayBuffer<MapData>) -> Vec<Vec<u8>> {
+    buffer.fold(Vec::new(), |mut samples, event| {
+        if let PerfEvent::Sample { head, tail } = event {
+            samples.push([head, tail].concat());
+        }
+        samples
+    })
 }
 
 /// An Ethernet header for a packet that begins with one itself, or with an IP header.

@@ -12,7 +12,8 @@ pub trait Runner {
     fn update(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), String>;
     /// Puts a program of the object into a map of programs.
     fn set_program(&self, map: &str, index: u32, program: &str) -> Result<(), String>;
-    /// Takes what was sent through a ring buffer out of it, in order.
+    /// Takes what was sent through a ring buffer out of it, in order; or what was output to buffers of the CPUs, of one page each and filled up as
+    /// the kernel does.
     fn events(&self, map: &str) -> Result<Vec<Vec<u8>>, String>;
     /// Every key of a map whose keys have this size.
     fn keys(&self, map: &str, size: usize) -> Result<Vec<Vec<u8>>, String>;

@@ -4,6 +4,9 @@ use eshkol_runtime::sim::{Machine, SimulatedMap};
 
 use crate::runner::{Outcome, Runner};
 
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
 /// A program in the simulator, with its maps.
 #[derive(Debug)]
 pub struct Simulated {
@@ -15,6 +18,9 @@ impl Simulated {
     /// Loads an object to run a program of it.
     pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
         let machine = Machine::load(object).map_err(|error| error.to_string())?;
+        for map in machine.maps().iter().filter_map(|symbol| machine.map(symbol)) {
+            map.open_buffers(PAGE);
+        }
         Ok(Self { machine, program: program.to_owned() })
     }
 

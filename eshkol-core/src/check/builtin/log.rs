@@ -11,7 +11,7 @@ use super::super::typed::{
 };
 use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
-use super::ring_buffer::is_allowed;
+use super::event::is_allowed;
 use super::{Builtin, Call, MANY, are_given};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::kernel::helper::RINGBUF_OUTPUT;

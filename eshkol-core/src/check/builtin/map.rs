@@ -39,6 +39,7 @@ pub(super) enum Use {
     Redirect,
     ForEach,
     Submit,
+    Output,
     TailCall,
 }
 
@@ -71,15 +72,24 @@ pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use)
         Use::Redirect => (map.kind.has_redirect(), "redirect to it"),
         Use::ForEach => (map.kind.has_for_each(), "go through it"),
         Use::Submit => (map.kind.has_submit(), "send events through it"),
+        Use::Output => (map.kind.has_output(), "output events to it"),
         Use::TailCall => (map.kind.has_tail_call(), "go on with a program of it"),
     };
     if !possible {
         let message = format!("`{}` is a `:{}` map: programs can't {what}", map.name, map.kind.keyword());
         let span = map.span;
-        checker.push(
-            Diagnostic::error(catalogue::MAP_OPERATION, value.span(), message)
-                .with_note(span, "the map is defined here"),
-        );
+        let mut diagnostic = Diagnostic::error(catalogue::MAP_OPERATION, value.span(), message)
+            .with_note(span, "the map is defined here");
+        match usage {
+            Use::Submit if map.kind.has_output() => {
+                diagnostic = diagnostic.with_help(format!("write `(perf-output ctx {} event)`", map.name));
+            }
+            Use::Output if map.kind.has_submit() => {
+                diagnostic = diagnostic.with_help(format!("write `(ringbuf-submit {} event)`", map.name));
+            }
+            _ => {}
+        }
+        checker.push(diagnostic);
         return None;
     }
     Some(id)

@@ -4,6 +4,7 @@ mod address;
 mod atomic;
 mod checksum;
 mod context;
+mod event;
 mod for_each;
 pub(super) mod helper;
 mod histogram;
@@ -11,6 +12,7 @@ mod integer;
 mod log;
 mod map;
 mod packet;
+mod perf_output;
 mod registers;
 mod ring_buffer;
 mod sequence;
@@ -58,6 +60,7 @@ static TABLES: &[&[Builtin]] = &[
     histogram::TABLE,
     for_each::TABLE,
     ring_buffer::TABLE,
+    perf_output::TABLE,
     tail_call::TABLE,
     trace_print::TABLE,
     log::TABLE,

@@ -1,18 +1,16 @@
 //! Ring buffers: events for user space.
 
 use super::super::checker::{Checker, Pending, Position};
-use super::super::comparison::Comparison;
 use super::super::range::Range;
-use super::super::typed::{
-    self, Argument, AtomicOp, ExprKind as Typed, GlobalId, HiddenGlobal, MapId, Place, RefTarget, RefType, Region, Type,
-};
-use super::super::types::{DataType, IntType, Storage, StructId};
+use super::super::typed::{self, Argument, ExprKind as Typed, MapId, Place, RefTarget, RefType, Region, Type};
+use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
+use super::event::{event_argument, is_allowed, number};
 use super::map::{Use, map_argument};
-use super::{Builtin, Call, helper};
+use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::kernel::HelperId;
-use crate::kernel::helper::{RINGBUF_DISCARD, RINGBUF_OUTPUT, RINGBUF_RESERVE, RINGBUF_SUBMIT, by_id};
+use crate::kernel::helper::{RINGBUF_DISCARD, RINGBUF_OUTPUT, RINGBUF_RESERVE, RINGBUF_SUBMIT};
 use crate::source::Span;
 use crate::syntax::Datum;
 
@@ -63,58 +61,11 @@ fn discard(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     checker.settle_record(RINGBUF_DISCARD, id, buffer, event, span)
 }
 
-pub(super) fn is_allowed(checker: &mut Checker<'_>, id: HelperId, span: Span) -> bool {
-    by_id(id).is_some_and(|known| helper::allowed(checker, known, span))
-}
-
-fn number(number: u32, span: Span) -> Argument {
-    Argument::Value(value::constant(i128::from(number), IntType::U64, span))
-}
-
 /// The ring buffer in which a struct lies.
 fn buffer_of(event: &typed::Expr) -> Option<MapId> {
     match &event.ty {
         Type::Ref(RefType { region: Region::RingBuffer(map), .. }) => Some(*map),
         _ => None,
-    }
-}
-
-/// Adds one to a global that other CPUs count in, too.
-fn increment(global: GlobalId, span: Span) -> Value {
-    let data = DataType::Int(IntType::U64);
-    let ty = Type::Ref(RefType { target: RefTarget::Data(data), region: Region::Global });
-    let base = Box::new(typed::Expr::new(ty, span, Typed::Global(global)));
-    let place = Place { base, offset: 0, index: None, align: 8 };
-    let value = Box::new(value::constant(1, IntType::U64, span));
-    let storage = Storage::native(IntType::U64);
-    Value::run(Type::Unit, span, Typed::Atomic { op: AtomicOp::Add, place, storage, value, fetch: false })
-}
-
-/// The struct that is sent, and which it is.
-fn event_argument(checker: &mut Checker<'_>, event: Value) -> Option<(typed::Expr, StructId)> {
-    let run = checker.run(event)?;
-    match &run.expr.ty {
-        Type::Ref(RefType { target: RefTarget::Data(DataType::Struct(id)), .. }) => {
-            let id = *id;
-            Some((run.expr, id))
-        }
-        Type::Optional(_) => {
-            checker.maybe_absent(&run);
-            None
-        }
-        Type::Never => None,
-        _ => {
-            let what = checker.describe(&Value::Run(run.clone()));
-            checker.push(
-                Diagnostic::error(
-                    catalogue::TYPE_MISMATCH,
-                    run.expr.span,
-                    format!("an event is a struct, and this is {what}"),
-                )
-                .with_help("define one, `(define-struct event (pid :u32))`, and send what `(make-event …)` gives"),
-            );
-            None
-        }
     }
 }
 
@@ -169,19 +120,7 @@ impl Checker<'_> {
     /// Sends so many bytes; counts them as lost where there is no room. Gives 0, or a negative errno.
     pub(super) fn send(&mut self, map: MapId, event: typed::Expr, size: u32, span: Span) -> Value {
         let arguments = vec![Argument::Map(map), Argument::Value(event), number(size, span), number(0, span)];
-        let kind = Typed::Helper { helper: RINGBUF_OUTPUT, arguments };
-        let sent = Value::run(Type::Scalar(DataType::Int(IntType::I64)), span, kind);
-        let sent = self.stable(sent, "sent");
-        let failed = self.compare(Comparison::Less, sent.clone(), Value::literal(0, span), span);
-        let count = self.choose(
-            failed,
-            Position::EFFECT,
-            span,
-            |checker| checker.count_lost(map, span),
-            |_| Value::unspecified(span),
-        );
-        self.do_before(count);
-        sent
+        self.send_by(RINGBUF_OUTPUT, arguments, map, span)
     }
 
     /// Sets a fresh record to zero: it holds what earlier events left there, and user space must not see that.
@@ -238,52 +177,5 @@ impl Checker<'_> {
         let settled = Typed::Helper { helper: how, arguments: vec![Argument::Value(event), number(0, span)] };
         self.pending.push(Pending::Effect(typed::Expr::new(Type::Unit, span, settled)));
         Value::run(Type::Scalar(DataType::Int(IntType::I64)), span, Typed::Constant(0))
-    }
-
-    /// Has something done before what comes next.
-    pub(super) fn do_before(&mut self, value: Value) {
-        if let Some(effect) = self.effect(value) {
-            self.pending.push(Pending::Effect(effect));
-        }
-    }
-
-    /// Counts an event for which there was no room.
-    fn count_lost(&self, map: MapId, span: Span) -> Value {
-        self.lost_events(map).map_or(Value::Error(span), |global| increment(global, span))
-    }
-
-    /// Notes that a ring buffer takes events of a struct; reports what user space could not tell apart.
-    fn sends(&mut self, map: MapId, event: StructId, span: Span) -> bool {
-        let declarations = self.declarations;
-        let structs = &declarations.types.structs;
-        let known = self.functions.events.entry(map).or_default();
-        if known.contains(&event) {
-            return true;
-        }
-        let size = |id: StructId| structs.at(id).size;
-        if let Some(other) = known.iter().find(|other| size(**other) == size(event)) {
-            let (ring, name, other) =
-                (&declarations.maps.at(map).name, &structs.at(event).name, &structs.at(*other).name);
-            let message = format!(
-                "`{ring}` takes `{other}` already, which has {} bytes like `{name}`: user space can't tell them apart",
-                size(event)
-            );
-            self.push(
-                Diagnostic::error(catalogue::EVENTS_ALIKE, span, message)
-                    .with_help(format!("give `{name}` one more field, or a ring buffer of its own")),
-            );
-            return false;
-        }
-        known.push(event);
-        true
-    }
-
-    /// The global that counts what a ring buffer had no room for.
-    fn lost_events(&self, map: MapId) -> Option<GlobalId> {
-        self.declarations
-            .globals
-            .iter()
-            .find(|(_, global)| global.hidden == Some(HiddenGlobal::LostEventsOf(map)))
-            .map(|(id, _)| id)
     }
 }

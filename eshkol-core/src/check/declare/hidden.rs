@@ -86,7 +86,7 @@ fn map(
     }
 }
 
-/// The global that counts the events for which a ring buffer had no room.
+/// The global that counts the events for which there was no room.
 pub(super) fn lost_events(id: MapId, map: &Map) -> Global {
     let name = format!("eshkol-lost-{}", map.name);
     global(&name, IntType::U64, GlobalInit::Zero, true, HiddenGlobal::LostEventsOf(id), map.span)

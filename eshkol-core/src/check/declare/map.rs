@@ -79,14 +79,19 @@ impl Declarer<'_, '_> {
         }
         let mut key = self.clause_type(definition, &clauses, "key-type");
         let mut value = self.clause_type(definition, &clauses, "value-type");
-        let max_entries = self.max_entries(definition, &clauses);
+        let mut max_entries = self.max_entries(definition, &clauses);
         let mut missing = vec!["key-type", "value-type", "max-entries"];
         missing.retain(|clause| clauses.get(clause).is_none());
-        if known.facts().value == ValueRule::Program {
+        if matches!(known.facts().value, ValueRule::Program | ValueRule::Buffer) {
             // There is no choice.
             missing.retain(|clause| *clause == "max-entries");
             let number = || Some((DataType::Int(IntType::U32), kind.span));
             (key, value) = (key.or_else(number), value.or_else(number));
+        }
+        if known.facts().value == ValueRule::Buffer && !missing.is_empty() {
+            // As many as there are CPUs, which is known only where it is loaded.
+            missing.clear();
+            max_entries = Some(0);
         }
         if !missing.is_empty() && !clauses.has_unknown() {
             self.report(missing_clauses(name, known, &missing));
@@ -309,15 +314,16 @@ impl Declarer<'_, '_> {
                     .with_help(format!("a value for each CPU has at most {MAXIMUM_PER_CPU}")),
             ),
             ValueRule::Any | ValueRule::Stack | ValueRule::None => {}
-            ValueRule::Program => {
+            ValueRule::Program | ValueRule::Buffer => {
                 if !number {
+                    let what = if rule == ValueRule::Program { "programs" } else { "buffers of the CPUs" };
                     self.report(
                         Diagnostic::error(
                             MAP_VALUE,
                             span,
                             format!("this can't be the value of a `:{}`", kind.keyword()),
                         )
-                        .with_help("leave it out: the values are programs, which user space puts there"),
+                        .with_help(format!("leave it out: the values are {what}, which user space puts there")),
                     );
                 }
             }

@@ -192,7 +192,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
             DefinitionKind::Map { kind, clauses } => {
                 declarer.declare_map(definition, kind, clauses, min_kernel).map(|map| {
                     let id = maps.push(map.clone());
-                    if map.kind.has_submit() {
+                    if map.kind.takes_events() {
                         globals.push(hidden::lost_events(id, &map));
                     }
                     Declared::Map(id)

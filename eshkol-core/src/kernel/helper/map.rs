@@ -1,14 +1,16 @@
 //! Helpers on maps. Source: `kernel/bpf/helpers.c`; which kinds they take: `check_map_func_compatibility` in `kernel/bpf/verifier.c`.
 
-use super::ArgumentKind::{Callback, CallbackContext, Context, Int, Map, MapKey, MapValue, Memory, Record, Size};
-use super::Programs::Any;
-use super::{Helper, Programs, ResultKind};
+use super::ArgumentKind::{
+    Callback, CallbackContext, Context, Int, Map, MapKey, MapValue, Memory, Record, Size, SizeOrZero,
+};
+use super::Programs::{Any, One, Probes, SocketFilter, TrafficControl};
+use super::{Helper, Licence, Programs, ResultKind};
 use crate::check::types::IntType;
 use crate::kernel::MapKind::{
-    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, ProgArray, RingBuf,
-    XskMap,
+    Array, DevMap, DevMapHash, Hash, LpmTrie, LruHash, LruPerCpuHash, PerCpuArray, PerCpuHash, PerfEventArray,
+    ProgArray, RingBuf, XskMap,
 };
-use crate::kernel::{KernelVersion, MapKind};
+use crate::kernel::{KernelVersion, MapKind, ProgramType};
 
 const LOOKUP: &[MapKind] =
     &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash, LpmTrie, DevMap, DevMapHash, XskMap];
@@ -18,6 +20,20 @@ const FOR_EACH: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, Lr
 const PER_CPU: &[MapKind] = &[PerCpuHash, PerCpuArray, LruPerCpuHash];
 
 const ALWAYS: &[(Programs, KernelVersion)] = &[(Any, KernelVersion::new(3, 19))];
+
+/// By the commits a43eec304259, 9940d67c93b5 (tracepoints), 0515e5999a46 (samples), c4f6699dfcb8 (raw tracepoints), bd570ff970a5 (traffic
+/// control), 4de16969523c (XDP), 7c4b90d79d0f (sockets and cgroups' packets), fcf752ea68ec (cgroups' addresses).
+const OUTPUT: &[(Programs, KernelVersion)] = &[
+    (Probes, KernelVersion::new(4, 4)),
+    (One(ProgramType::Tracepoint), KernelVersion::new(4, 7)),
+    (One(ProgramType::PerfEvent), KernelVersion::new(4, 9)),
+    (One(ProgramType::RawTracepoint), KernelVersion::new(4, 17)),
+    (One(ProgramType::BtfTracepoint), KernelVersion::new(5, 5)),
+    (TrafficControl, KernelVersion::new(4, 7)),
+    (One(ProgramType::Xdp), KernelVersion::new(4, 8)),
+    (SocketFilter, KernelVersion::new(5, 4)),
+    (One(ProgramType::CgroupSockAddr), KernelVersion::new(5, 7)),
+];
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper {
@@ -67,6 +83,18 @@ pub(super) static HELPERS: &[Helper] = &[
             ResultKind::Unit,
             &[(Any, KernelVersion::new(4, 2))],
             "goes on with another program; `tail-call` makes that of the name of one",
+        )
+    },
+    Helper {
+        licence: Licence::Gpl,
+        arguments: &[Context, Map(&[PerfEventArray]), Int(IntType::U64), Memory, SizeOrZero],
+        ..Helper::row(
+            25,
+            "bpf-perf-event-output",
+            KernelVersion::new(4, 4),
+            ResultKind::Errno,
+            OUTPUT,
+            "copies an event into a buffer of the CPU; `perf-output` makes that of any struct",
         )
     },
     Helper {

@@ -30,7 +30,6 @@ pub fn by_name(name: &str) -> Option<KernelHelper> {
 const NOT_AVAILABLE_YET: &[&str] = &[
     "get_cgroup_classid",
     "perf_event_read",
-    "perf_event_output",
     "current_task_under_cgroup",
     "perf_event_read_value",
     "perf_prog_read_value",

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use super::Handle;
 use crate::error::{Error, Need, Result};
 use crate::link::{Link, TracingLink};
+use crate::map::online_cpus;
 use crate::program::common_to_programs;
 use crate::sys::perf::{self, Rate, Target};
 
@@ -105,11 +106,10 @@ fn failed(action: String, error: io::Error) -> Error {
 
 /// Where events are to be opened.
 fn targets(scope: &Scope) -> io::Result<Vec<Target>> {
-    let online = || fs::read_to_string("/sys/devices/system/cpu/online").map(|list| cpus(&list));
     match scope {
-        Scope::Cpu(cpu) if online()?.contains(cpu) => Ok(vec![Target::Cpu(*cpu)]),
+        Scope::Cpu(cpu) if online_cpus()?.contains(cpu) => Ok(vec![Target::Cpu(*cpu)]),
         Scope::Cpu(_) => Err(io::Error::from_raw_os_error(libc::ENODEV)),
-        Scope::Everywhere => Ok(online()?.into_iter().map(Target::Cpu).collect()),
+        Scope::Everywhere => Ok(online_cpus()?.into_iter().map(Target::Cpu).collect()),
         Scope::Process(process) => {
             let entries = fs::read_dir(format!("/proc/{process}/task"));
             let entries = entries.map_err(|error| match error.kind() {
@@ -119,26 +119,5 @@ fn targets(scope: &Scope) -> io::Result<Vec<Target>> {
             let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
             Ok(names.filter_map(|name| name.parse().ok()).map(Target::Thread).collect())
         }
-    }
-}
-
-/// The numbers of a list such as `0-3,5`.
-fn cpus(list: &str) -> Vec<u32> {
-    let ranges = list.trim().split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
-    });
-    ranges.flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_processors() {
-        assert_eq!(cpus("0\n"), [0]);
-        assert_eq!(cpus("0-2,5,7-8\n"), [0, 1, 2, 5, 7, 8]);
-        assert_eq!(cpus(""), []);
     }
 }

@@ -9,6 +9,7 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper { number: 1, name: "bpf_map_lookup_elem", arguments: 2, call: lookup },
     Helper { number: 2, name: "bpf_map_update_elem", arguments: 4, call: update },
     Helper { number: 3, name: "bpf_map_delete_elem", arguments: 2, call: delete },
+    Helper { number: 25, name: "bpf_perf_event_output", arguments: 5, call: output },
     Helper { number: 130, name: "bpf_ringbuf_output", arguments: 4, call: send },
     Helper { number: 131, name: "bpf_ringbuf_reserve", arguments: 3, call: reserve },
     Helper { number: 132, name: "bpf_ringbuf_submit", arguments: 2, call: submit },
@@ -59,6 +60,26 @@ fn send(run: &mut Run<'_>, [map, event, bytes, flags, _]: Arguments) -> Result<u
     let event = world.memory.bytes(event, super::size(bytes))?.to_vec();
     let result = if flags & !FLAGS == 0 { world.maps[map].push_event(&event) } else { Err(Errno(libc::EINVAL)) };
     Ok(outcome(result))
+}
+
+/// `bpf_perf_event_output(context, map, flags, event, size)`
+fn output(run: &mut Run<'_>, [_, map, flags, event, bytes]: Arguments) -> Result<u64, Fault> {
+    /// `BPF_F_INDEX_MASK`, which as an index is `BPF_F_CURRENT_CPU`.
+    const INDEX: u64 = 0xffff_ffff;
+    /// `BPF_F_CTXLEN_MASK`
+    const PACKET: u64 = 0xf_ffff << 32;
+    let map = run.map(map)?;
+    let world = &mut *run.world;
+    let event = world.memory.bytes(event, super::size(bytes))?.to_vec();
+    if flags & PACKET != 0 {
+        return Err(Fault::new("outputs a part of the packet behind an event, which the simulator does not do"));
+    }
+    if flags & !INDEX != 0 {
+        return Ok(negated(Errno(libc::EINVAL)));
+    }
+    let cpu = world.environment.cpu;
+    let index = if flags == INDEX { cpu } else { super::size(flags) };
+    Ok(outcome(world.maps[map].output_event(index, cpu, &event)))
 }
 
 /// `bpf_ringbuf_reserve(map, size, flags)`

@@ -6,6 +6,7 @@
 mod array;
 mod hash;
 mod lpm_trie;
+mod perf_buffers;
 mod redirect;
 mod ring_buffer;
 
@@ -62,6 +63,12 @@ pub(super) trait Storage: Send + std::fmt::Debug {
     }
     /// Puts an event where room was made for it; or none, which gives it up.
     fn settle_event(&mut self, _number: u64, _event: Option<Vec<u8>>) {}
+    /// Opens a buffer of so many bytes for each of so many CPUs.
+    fn open_buffers(&mut self, _size: usize, _cpus: usize) {}
+    /// Puts an event of a program on a CPU into the buffer at an index.
+    fn output_event(&mut self, _index: usize, _cpu: usize, _event: &[u8]) -> Result<(), Errno> {
+        Err(Errno(libc::EINVAL))
+    }
     /// Takes the oldest event out.
     fn pop_event(&mut self) -> Option<Vec<u8>> {
         None
@@ -148,7 +155,7 @@ fn next_index(len: u32, key: Option<&[u8]>) -> Option<Vec<u8>> {
 }
 
 /// How a kind of map keeps its elements; `None` for a kind that there is not.
-fn storage(definition: &Definition, shape: &Shape) -> Option<Box<dyn Storage>> {
+fn storage(definition: &Definition, shape: &Shape, cpus: usize) -> Option<Box<dyn Storage>> {
     let (shape, entries) = (shape.clone(), definition.max_entries);
     Some(match definition.kind {
         kind::ARRAY | kind::PERCPU_ARRAY => Box::new(array::Array::new(shape, entries)),
@@ -160,6 +167,11 @@ fn storage(definition: &Definition, shape: &Shape) -> Option<Box<dyn Storage>> {
         }
         kind::DEVMAP_HASH => Box::new(redirect::Targets::hash(shape, entries)),
         kind::RINGBUF => Box::new(ring_buffer::RingBuffer::new(entries)),
+        kind::PERF_EVENT_ARRAY => {
+            let entries = Some(entries as usize).filter(|entries| (1..cpus).contains(entries));
+            // No more than there are CPUs, and as many where the object does not say: so loaders make it.
+            Box::new(perf_buffers::PerfBuffers::new(entries.unwrap_or(cpus)))
+        }
         _ => return None,
     })
 }
@@ -178,7 +190,7 @@ impl Map {
             size: definition.value_size,
             copies: if per_cpu { cpus } else { 1 },
         };
-        let storage = storage(&definition, &shape)?;
+        let storage = storage(&definition, &shape, cpus)?;
         let handle = memory.add(Region::new(Kind::Map(number), Vec::new()));
         Some(Self { definition, handle, shape, storage })
     }
@@ -241,6 +253,14 @@ impl Map {
 
     pub(super) fn settle_event(&mut self, number: u64, event: Option<Vec<u8>>) {
         self.storage.settle_event(number, event);
+    }
+
+    pub(super) fn open_buffers(&mut self, size: usize, cpus: usize) {
+        self.storage.open_buffers(size, cpus);
+    }
+
+    pub(super) fn output_event(&mut self, index: usize, cpu: usize, event: &[u8]) -> Result<(), Errno> {
+        self.storage.output_event(index, cpu, event)
     }
 
     pub(super) fn pop_event(&mut self) -> Option<Vec<u8>> {
