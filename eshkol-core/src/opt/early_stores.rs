@@ -12,14 +12,15 @@ use std::collections::BTreeSet;
 
 use super::alias::{Place, Root, escaped_slots, slot_of};
 use super::effects::arguments;
+use super::uses::count_uses;
 use crate::arena::Id as _;
-use crate::ir::{Block, Cfg, Function, Inst, InstData, Op, Slot, Value, ValueData, ValueDef, ValueType};
+use crate::ir::{Block, Cfg, Function, Inst, InstData, Op, Slot, ValueData, ValueDef, ValueType};
 
 /// Moves them. Whether there were any.
 pub(super) fn run(function: &mut Function) -> bool {
     let cfg = Cfg::new(function);
     let escaped = escaped_slots(function);
-    let uses = uses(function, &cfg);
+    let uses = count_uses(function);
     let mut changed = false;
     for block in cfg.reverse_post_order() {
         let mut from = 0;
@@ -33,22 +34,6 @@ pub(super) fn run(function: &mut Function) -> bool {
     changed
 }
 
-/// How often each value is used.
-fn uses(function: &Function, cfg: &Cfg) -> Vec<usize> {
-    let mut uses = vec![0; function.values.len()];
-    let mut count = |value: Value| {
-        if let Some(uses) = uses.get_mut(value.index()) {
-            *uses += 1;
-        }
-    };
-    for block in cfg.reverse_post_order() {
-        let data = function.blocks.at(*block);
-        data.insts.iter().for_each(|inst| function.insts.at(*inst).op.for_each_operand(&mut count));
-        data.terminator.for_each_operand(&mut count);
-    }
-    uses
-}
-
 fn is_call(op: &Op) -> bool {
     matches!(op, Op::CallHelper { .. } | Op::CallFunction { .. })
 }
@@ -59,7 +44,7 @@ fn find(
     block: Block,
     from: usize,
     escaped: &BTreeSet<Slot>,
-    uses: &[usize],
+    uses: &[u32],
 ) -> Option<(usize, usize, Slot, i32)> {
     let insts = &function.blocks.at(block).insts;
     let op = |inst: &Inst| &function.insts.at(*inst).op;

@@ -1,6 +1,7 @@
 //! Optimisation: SSA → better SSA. One pass a file; each module's documentation gives its before → after, and says how it
 //! keeps what the kernel's verifier can see.
 
+mod above_branches;
 mod alias;
 mod array_maps;
 mod bit_tests;
@@ -26,6 +27,7 @@ mod testing;
 mod thread_jumps;
 mod typed_nulls;
 mod unroll;
+mod uses;
 mod value_numbering;
 mod verifier_ranges;
 mod wide_stores;
@@ -63,6 +65,7 @@ const FULL: &[Pass] = &[
 
 /// What other passes would undo.
 const LAST: &[Pass] = &[
+    ("above_branches", |function, _| above_branches::run(function)),
     ("early_stores", |function, _| early_stores::run(function)),
     ("pointer_steps", |function, _| pointer_steps::run(function)),
     ("dead_code", |function, _| dead_code::run(function)),

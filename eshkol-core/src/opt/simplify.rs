@@ -13,6 +13,7 @@
 //! | `lshr (or (load.4 …), (shl v0, 32)), 32` | `and v0, 0xffffffff` | [`arithmetic`] |
 //! | `branch equal (tobig16 v0), 0x800 -> …` | `branch equal v0, 0x8 -> …`, on a little-endian machine | [`comparison`] |
 //! | `branch equal (and v0, 4), 0 -> b1, b2` | `branch bits-set v0, 4 -> b2, b1` | [`comparison`] |
+//! | `branch less (sext32 v0), 5 -> …` | `branch less.32 v0, 5 -> …` | [`comparison`] |
 //! | `branch bits-set (lshr v0, 3), 1 -> …` | `branch bits-set v0, 8 -> …` | [`comparison`] |
 //! | `store.2 … (and v0, 65535)` | `store.2 … v0` | [`low_bits`] |
 //! | `hide (load.1 …)` | `load.1 …` | here |
@@ -28,6 +29,7 @@ mod low_bits;
 mod tests;
 
 use super::known_bits::{KnownBits, View, known_bits};
+use super::uses::count_uses;
 use super::verifier_ranges::VerifierRanges;
 use crate::arena::Id as _;
 use crate::compile::Endianness;
@@ -56,22 +58,6 @@ pub(super) fn run(function: &mut Function, endianness: Endianness) -> bool {
     let Simplifier { replaced, changed, .. } = simplifier;
     replaced.apply(function);
     changed
-}
-
-fn count_uses(function: &Function) -> Vec<u32> {
-    let mut uses = vec![0; function.values.len()];
-    let mut count = |value: Value| {
-        if let Some(count) = uses.get_mut(value.index()) {
-            *count += 1;
-        }
-    };
-    for data in function.blocks.values() {
-        for inst in &data.insts {
-            function.insts.at(*inst).op.for_each_operand(&mut count);
-        }
-        data.terminator.for_each_operand(&mut count);
-    }
-    uses
 }
 
 struct Simplifier<'a> {
