@@ -5,6 +5,7 @@ use super::super::known_bits::{View, known_bits};
 use super::Simplifier;
 use super::arithmetic::swapped_bits;
 use super::low_bits::mask;
+use crate::arena::Id as _;
 use crate::ir::{ArithmeticOp, Block, Condition, Op, Terminator, UnaryOp, Value, ValueType, Width, evaluate};
 
 /// A comparison of numbers.
@@ -75,6 +76,11 @@ impl Simplifier<'_> {
             }
             _ => {}
         }
+        if i32::try_from(number.cast_signed()).is_ok()
+            && let Some(lhs) = self.sign_extended(comparison, lhs)
+        {
+            return Some(Comparison { width: Width::W32, lhs, ..comparison });
+        }
         match condition {
             Condition::Equal | Condition::NotEqual => self.equality(comparison, number),
             Condition::BitsSet => self.bits_set(comparison, number),
@@ -103,13 +109,23 @@ impl Simplifier<'_> {
         ((low_lhs, low_rhs) != (lhs, rhs)).then_some(Comparison { lhs: low_lhs, rhs: low_rhs, ..comparison })
     }
 
+    /// What is sign-extended from 32 bits for this comparison alone. Numbers of 32 bits, signed or not, have the order that they have extended.
+    fn sign_extended(&self, comparison: Comparison, value: Value) -> Option<Value> {
+        let Op::Unary(UnaryOp::SExt32, inner) = *self.function.defining_op(value)? else { return None };
+        let is_only_for_this = self.uses.get(value.index()) == Some(&1);
+        (is_only_for_this && comparison.condition != Condition::BitsSet).then_some(inner)
+    }
+
     /// Two numbers in the other byte order are equal where they are in this one.
     fn comparison_of_two(&mut self, comparison: Comparison) -> Option<Comparison> {
         let Comparison { condition, lhs, rhs, .. } = comparison;
-        if !matches!(condition, Condition::Equal | Condition::NotEqual)
-            || self.ranges.matter(lhs)
-            || self.ranges.matter(rhs)
-        {
+        if self.ranges.matter(lhs) || self.ranges.matter(rhs) {
+            return None;
+        }
+        if let (Some(lhs), Some(rhs)) = (self.sign_extended(comparison, lhs), self.sign_extended(comparison, rhs)) {
+            return Some(Comparison { width: Width::W32, lhs, rhs, ..comparison });
+        }
+        if !matches!(condition, Condition::Equal | Condition::NotEqual) {
             return None;
         }
         let (Some(Op::Unary(op, lhs)), Some(Op::Unary(other, rhs))) =
@@ -127,9 +143,10 @@ impl Simplifier<'_> {
         let with = |lhs: Value, rhs: Value| Some(Comparison { lhs, rhs, ..comparison });
         match op {
             Op::Binary(ArithmeticOp::Sub | ArithmeticOp::Xor, Width::W64, one, other) if number == 0 => {
-                // Pointers are subtracted, but not compared for it.
+                // Pointers are subtracted, but not compared for it; and what is needed itself is compared as well, or both would be kept for it.
                 let is_number = |value| self.function.value_type(value) == ValueType::Int;
-                if is_number(one) && is_number(other) { with(one, other) } else { None }
+                let is_only_for_this = self.uses.get(comparison.lhs.index()) == Some(&1);
+                if is_only_for_this && is_number(one) && is_number(other) { with(one, other) } else { None }
             }
             Op::Binary(op, Width::W64, inner, first) => {
                 let first = self.number(first)?;

@@ -239,6 +239,27 @@ fn comparisons_before_a_shift() {
 }
 
 #[test]
+fn comparisons_of_32_bits() {
+    branch_becomes("v3 = sext32 v0; v4 = const -5", "less v3, v4", "v4 = const -5", "less.32 v0, v4 -> b1, b2");
+    branch_becomes("v3 = sext32 v0; v4 = const 0", "equal v3, v4", "v4 = const 0", "equal.32 v0, v4 -> b1, b2");
+    branch_becomes("v3 = sext32 v0; v4 = const -5", "above v3, v4", "v4 = const -5", "above.32 v0, v4 -> b1, b2");
+    branch_becomes("v3 = sext32 v0; v4 = sext32 v1", "above-equal v3, v4", "", "above-equal.32 v0, v1 -> b1, b2");
+    branch_becomes(
+        "v3 = load.4 v2 + 0; v4 = sext32 v3; v5 = const 7",
+        "not-equal v4, v5",
+        "v3 = load.4 v2 + 0; v5 = const 7",
+        "not-equal v3, v5 -> b1, b2",
+    );
+    // A number that no 32 bits are, bits above them, a side that is not extended, and an extension that is made anyway.
+    let kept =
+        |insts: &str, condition: &str| branch_becomes(insts, condition, insts, &format!("{condition} -> b1, b2"));
+    kept("v3 = sext32 v0; v4 = const 2147483648", "below v3, v4");
+    kept("v3 = sext32 v0; v4 = const -2", "bits-set v3, v4");
+    kept("v3 = sext32 v0", "less v3, v1");
+    kept("v3 = sext32 v0; store.8 v2 + 0, v3; v4 = const 5", "less v3, v4");
+}
+
+#[test]
 fn simpler_comparisons() {
     branch_becomes("v3 = const 5", "above v3, v0", "v3 = const 5", "below v0, v3 -> b1, b2");
     branch_becomes("v3 = const 1", "below v0, v3", "v3 = const 0", "equal v0, v3 -> b1, b2");
@@ -264,6 +285,9 @@ fn simpler_comparisons() {
         "bits-set v4, v5 -> b1, b2",
     );
     branch_becomes("v3 = sub v0, v1; v4 = const 0", "equal v3, v4", "", "equal v0, v1 -> b1, b2");
+    // The difference is needed, too.
+    let difference = "v3 = sub v0, v1; store.8 v2 + 0, v3; v4 = const 0";
+    branch_becomes(difference, "equal v3, v4", difference, "equal v3, v4 -> b1, b2");
     branch_becomes(
         "v3 = const 3; v4 = add v0, v3; v5 = const 10",
         "equal v4, v5",
