@@ -83,39 +83,47 @@ fn number_of(number: u64, span: Span) -> Run {
     Run::new(value::constant(value, IntType::U64, span)).in_range(Range::exactly(value))
 }
 
-/// How many bits a number has: 0 for 0, 64 for the largest. Halves that hold nothing are left out, from the largest on, and what is left in the end is
-/// 0 or 1. The verifier goes no way twice, since nothing that it must know comes of it.
+/// How many bits a number has: 0 for 0, 64 for the largest. Halves that hold nothing are left out, from the largest on, and what is left in the end has
+/// one bit or two.
+///
+/// On no way but the one for 0 does the verifier know the result. Where it knows the key of an array it looks whether the array has that key
+/// (`get_constant_map_key` in `kernel/bpf/verifier.c`), and has to tell apart all ways that lead to another one.
 fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
     let most = number.range.high;
+    if most <= 1 {
+        return number;
+    }
     let ty = Type::Scalar(DataType::Int(IntType::U64));
     let rest = checker.new_local("number", &number, true);
     checker.pending.push(Pending::Let(rest, number.expr));
     let none = number_of(0, span);
     let bits = checker.new_local("bits", &none, true);
     checker.pending.push(Pending::Let(bits, none.expr));
-    let read = |local| Box::new(typed::Expr::new(ty.clone(), span, Typed::Local(local)));
+    let expr = |node| Box::new(typed::Expr::new(ty.clone(), span, node));
+    let read = |local| expr(Typed::Local(local));
     let constant = |value: i128| Box::new(value::constant(value, IntType::U64, span));
-    let set = |local, op, by: u32| {
-        let value = Typed::Arithmetic { op, lhs: read(local), rhs: constant(i128::from(by)) };
-        let value = Box::new(typed::Expr::new(ty.clone(), span, value));
-        typed::Expr::new(Type::Unit, span, Typed::Set { local, value })
+    let compute = |op, lhs, rhs| expr(Typed::Arithmetic { op, lhs, rhs });
+    let effect = |node| typed::Expr::new(Type::Unit, span, node);
+    let set = |local, value| effect(Typed::Set { local, value });
+    let change = |local, op, by| set(local, compute(op, read(local), by));
+    let when_above = |least: i128, then| {
+        let test = Typed::Compare { op: CompareOp::Above, lhs: read(rest), rhs: constant(least) };
+        let test = Box::new(typed::Expr::new(Type::Scalar(DataType::Bool), span, test));
+        let (then, otherwise) = (Box::new(effect(Typed::Seq(then))), Box::new(effect(Typed::Unit)));
+        effect(Typed::If { test, then, otherwise })
     };
-    for half in [32_u32, 16, 8, 4, 2, 1] {
+    let mut count = vec![set(bits, constant(1))];
+    for half in [32, 16, 8, 4, 2] {
         let largest = (1_i128 << half) - 1;
-        if most <= largest {
-            continue;
+        if most > largest {
+            let half = || constant(half);
+            let upper_half = vec![change(bits, ArithmeticOp::Add, half()), change(rest, ArithmeticOp::LShr, half())];
+            count.push(when_above(largest, upper_half));
         }
-        let test = Typed::Compare { op: CompareOp::Above, lhs: read(rest), rhs: constant(largest) };
-        let then = vec![set(bits, ArithmeticOp::Add, half), set(rest, ArithmeticOp::LShr, half)];
-        let choice = Typed::If {
-            test: Box::new(typed::Expr::new(Type::Scalar(DataType::Bool), span, test)),
-            then: Box::new(typed::Expr::new(Type::Unit, span, Typed::Seq(then))),
-            otherwise: Box::new(typed::Expr::new(Type::Unit, span, Typed::Unit)),
-        };
-        checker.pending.push(Pending::Effect(typed::Expr::new(Type::Unit, span, choice)));
     }
-    let sum = Typed::Arithmetic { op: ArithmeticOp::Add, lhs: read(bits), rhs: read(rest) };
-    Run::new(typed::Expr::new(ty, span, sum)).in_range(Range::new(0, 64)).opaque_if(true)
+    count.push(change(bits, ArithmeticOp::Add, compute(ArithmeticOp::LShr, read(rest), constant(1))));
+    checker.pending.push(Pending::Effect(when_above(0, count)));
+    Run::new(*read(bits)).in_range(Range::new(0, 64)).opaque_if(true)
 }
 
 /// The last bucket counts all that is past it, too.
