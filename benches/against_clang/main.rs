@@ -6,24 +6,26 @@
 //! as `cargo build` runs it inside the macro: not optimised.
 //!
 //! As a test, which `cargo test` runs, it measures no time: it fails where we need more instructions than we may and where
-//! the record is not what clang gives; as root, it runs both on the same packets in the kernel, which must end the same.
+//! the record is not what clang gives; as root, it runs both in the kernel on the same packets and events, which must end the same.
 
 mod clang;
 mod compile;
 mod curve;
-mod kernel;
+mod events;
+mod histograms;
+mod packets;
 mod programs;
 mod race;
 mod table;
-mod tracing;
+mod unit;
 
 use std::process::ExitCode;
 
 use clang::{CLANG, Reference, Source};
 use eshkol_test_support::{Privilege, require_root};
-use kernel::InKernel;
-use programs::{Isa, Program};
-use tracing::Looking;
+use packets::PacketProgram;
+use programs::{Isa, Kind, Program};
+use unit::Unit;
 
 /// How many instructions we may have for each one of clang's.
 const LIMIT: f64 = 1.0;
@@ -112,16 +114,19 @@ fn test() -> Result<(), String> {
 /// Runs both in the kernel, where they must do the same, and holds what the verifier has to do.
 fn in_kernel(program: &Program, isa: Isa) -> Result<(), String> {
     let (ours, theirs) = (compile::object(program, isa)?, clang::object(program, isa)?);
-    let verified = if program.is_tracing() {
-        let (ours, theirs) = (Looking::load(ours)?, Looking::load(theirs)?);
-        tracing::compare(program, &ours, &theirs)?;
-        [ours, theirs].map(|unit| unit.program.verified_instructions())
-    } else {
-        let (ours, theirs) = (InKernel::load(ours)?, InKernel::load(theirs)?);
-        kernel::compare(program, &ours, &theirs)?;
+    let verified = if program.kind() == Kind::Packets {
+        let (ours, theirs) = (PacketProgram::load(ours)?, PacketProgram::load(theirs)?);
+        packets::compare(program, &ours, &theirs)?;
         if let Some(workload) = race::workload(program) {
             race::is_restored(&ours, &workload)?;
             race::is_restored(&theirs, &workload)?;
+        }
+        [ours.unit, theirs.unit].map(|unit| unit.verified())
+    } else {
+        let (ours, theirs) = (Unit::load(ours)?, Unit::load(theirs)?);
+        match program.kind() {
+            Kind::Histograms => histograms::compare(program, &ours, &theirs)?,
+            _ => events::compare(program, &ours, &theirs)?,
         }
         [ours, theirs].map(|unit| unit.verified())
     };

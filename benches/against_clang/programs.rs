@@ -15,6 +15,17 @@ pub(crate) struct Program {
     pub(crate) c: PathBuf,
 }
 
+/// What a program does, as far as it can be seen.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// It decides on packets.
+    Packets,
+    /// It sends events.
+    Events,
+    /// It counts numbers.
+    Histograms,
+}
+
 /// A version of the instruction set.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Isa {
@@ -27,9 +38,9 @@ pub(crate) enum Isa {
 /// The size of a program's code.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Code {
-    /// Slots of 8 bytes: loading an address takes two.
+    /// Slots of 8 bytes, of all programs: loading an address takes two.
     pub(crate) instructions: usize,
-    /// Bytes of stack that it touches.
+    /// Bytes of stack that the program touches which touches most.
     pub(crate) stack: usize,
 }
 
@@ -55,9 +66,14 @@ pub(crate) fn all() -> Result<Vec<Program>, String> {
 }
 
 impl Program {
-    /// Whether it looks on at a tracepoint.
-    pub(crate) fn is_tracing(&self) -> bool {
-        self.text.contains(":tracepoint")
+    /// What it does.
+    pub(crate) fn kind(&self) -> Kind {
+        let has = |map_kind| self.text.contains(map_kind);
+        match (has(":ringbuf"), has(":histogram")) {
+            (true, _) => Kind::Events,
+            (_, true) => Kind::Histograms,
+            _ => Kind::Packets,
+        }
     }
 
     /// Its text, for kernels that have an instruction set.
@@ -71,15 +87,12 @@ impl Program {
 }
 
 impl Code {
-    /// The code of the one program of an object.
+    /// The code of all programs of an object.
     pub(crate) fn of(object: &[u8]) -> Result<Self, String> {
         let object = Object::parse(object).map_err(|error| format!("not an eBPF object: {error}"))?;
-        let mut functions = object.functions.values();
-        let (Some(function), None) = (functions.next(), functions.next()) else {
-            return Err(format!("an object of one function is wanted, and this has {}", object.functions.len()));
-        };
-        let instructions = &function.instructions;
-        Ok(Self { instructions: instructions.len(), stack: stack(instructions) })
+        let functions = || object.functions.values().map(|function| function.instructions.as_slice());
+        let instructions = functions().map(<[bpf_insn]>::len).sum();
+        Ok(Self { instructions, stack: functions().map(stack).max().unwrap_or(0) })
     }
 
     /// How many instructions this has for each one of the other.

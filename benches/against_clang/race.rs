@@ -5,11 +5,11 @@
 
 use std::net::Ipv6Addr;
 
-use eshkol::{Array, ProgArray};
+use eshkol::{Array, ProgArray, Program as AnyProgram};
 use eshkol_test_support::Packet;
 
 use crate::clang;
-use crate::kernel::{InKernel, OURS, PEER};
+use crate::packets::{OURS, PEER, PacketProgram};
 use crate::programs::Program;
 
 /// A packet that a program does its work on.
@@ -32,7 +32,7 @@ pub(crate) fn workload(program: &Program) -> Option<Workload> {
             packet[12..14].copy_from_slice(&[0, 8]);
             Some(Workload { packet, changes: false })
         }
-        "guide-firewall" | "port-dropper" | "syn-limiter" | "token-bucket" => stays(tcp),
+        "guide-conn-tracker" | "guide-firewall" | "port-dropper" | "syn-limiter" | "token-bucket" => stays(tcp),
         "ipv6-walk" => {
             let headers = Packet::ethernet().ipv6(Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
             stays(headers.extension(0, &[0; 6]).extension(60, &[0; 6]).udp(1, 53))
@@ -51,7 +51,7 @@ pub(crate) fn workload(program: &Program) -> Option<Workload> {
 /// What runs.
 struct Runner<'a> {
     /// The program that is called for each run.
-    outer: &'a InKernel,
+    outer: &'a PacketProgram,
     packet: &'a [u8],
 }
 
@@ -59,35 +59,36 @@ impl Runner<'_> {
     /// Nanoseconds of a run, in the mean, as the kernel counts: in whole ones, without its own preparations and without the time in which others ran.
     fn time(&self) -> Result<f64, String> {
         const TIMES: u32 = 300_000;
-        let run = self.outer.program.test_run_repeat(self.packet, TIMES).map_err(|error| error.to_string())?;
-        Ok(run.duration.as_nanos() as f64)
+        let (_, duration) = self.outer.run_timed(self.packet, TIMES)?;
+        Ok(duration.as_nanos() as f64)
     }
 }
 
 /// `restore.c`, which goes on with a program.
-fn restoring(packet: &[u8], inner: Option<&InKernel>) -> Result<InKernel, String> {
-    let outer = InKernel::load(clang::restore()?)?;
+fn restoring(packet: &[u8], inner: Option<&PacketProgram>) -> Result<PacketProgram, String> {
+    let outer = PacketProgram::load(clang::restore()?)?;
     let failed = |error: eshkol::Error| error.to_string();
     let mut beginning = [0; 72];
     let (words, length) = beginning.split_at_mut(64);
     words.copy_from_slice(packet.get(..64).ok_or("the packet is too short to be made again")?);
     length.copy_from_slice(&(packet.len() as u64).to_ne_bytes());
-    outer.unit.map::<Array<[u8; 72]>>("beginning").and_then(|map| map.set(0, beginning)).map_err(failed)?;
+    outer.unit.loaded.map::<Array<[u8; 72]>>("beginning").and_then(|map| map.set(0, beginning)).map_err(failed)?;
     if let Some(inner) = inner {
-        outer.unit.map::<ProgArray>("program").and_then(|map| map.set(0, &inner.program)).map_err(failed)?;
+        let inner: AnyProgram = inner.unit.loaded.program("xdp_main").map_err(failed)?;
+        outer.unit.loaded.map::<ProgArray>("program").and_then(|map| map.set(0, &inner)).map_err(failed)?;
     }
     Ok(outer)
 }
 
 /// Whether a program does the same on the packet each time, made what it was in between, as on the first.
-pub(crate) fn is_restored(program: &InKernel, workload: &Workload) -> Result<(), String> {
+pub(crate) fn is_restored(program: &PacketProgram, workload: &Workload) -> Result<(), String> {
     program.fill()?;
     let packet = &workload.packet;
     let first = program.run(packet, 1)?;
     if !workload.changes {
         return Ok(());
     }
-    if first.1 == *packet {
+    if first.packet == *packet {
         return Err("the program leaves the packet as it is".to_owned());
     }
     let outer = restoring(packet, Some(program))?;
@@ -109,7 +110,7 @@ pub(crate) struct Race {
 }
 
 /// Lets both run, by turns.
-pub(crate) fn race(ours: &InKernel, theirs: &InKernel, workload: &Workload) -> Result<Race, String> {
+pub(crate) fn race(ours: &PacketProgram, theirs: &PacketProgram, workload: &Workload) -> Result<Race, String> {
     const ROUNDS: usize = 31;
     ours.fill()?;
     theirs.fill()?;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::clang::{self, Reference};
 use crate::compile;
-use crate::kernel::InKernel;
-use crate::programs::{self, Code, Isa, Program};
+use crate::packets::PacketProgram;
+use crate::programs::{self, Code, Isa, Kind, Program};
 use crate::race::{self, Race};
-use crate::tracing::Looking;
+use crate::unit::Unit;
 
 /// A column: what it is called, how wide it is, and whether it is a ratio, whose mean is at the foot.
 struct Column(&'static str, usize, bool);
@@ -118,17 +118,19 @@ fn pair(ours: u32, theirs: u32) -> [Field; 3] {
 fn in_kernel(program: &Program) -> Result<Vec<Field>, String> {
     let objects = (compile::object(program, Isa::V3)?, clang::object(program, Isa::V3)?);
     let named = |error| format!("{}: {error}", program.name);
-    if program.is_tracing() {
-        let (ours, theirs) =
-            (Looking::load(objects.0).map_err(named)?.program, Looking::load(objects.1).map_err(named)?.program);
-        let mut fields = Vec::from(pair(ours.machine_code_size(), theirs.machine_code_size()));
-        fields.extend(pair(ours.verified_instructions(), theirs.verified_instructions()));
+    let facts = |ours: &Unit, theirs: &Unit| {
+        let mut fields = Vec::from(pair(ours.machine_code(), theirs.machine_code()));
+        fields.extend(pair(ours.verified(), theirs.verified()));
+        fields
+    };
+    if program.kind() != Kind::Packets {
+        let mut fields = facts(&Unit::load(objects.0).map_err(named)?, &Unit::load(objects.1).map_err(named)?);
         fields.extend((0..3).map(|_| Field::nothing()));
         return Ok(fields);
     }
-    let (ours, theirs) = (InKernel::load(objects.0).map_err(named)?, InKernel::load(objects.1).map_err(named)?);
-    let mut fields = Vec::from(pair(ours.machine_code(), theirs.machine_code()));
-    fields.extend(pair(ours.verified(), theirs.verified()));
+    let (ours, theirs) =
+        (PacketProgram::load(objects.0).map_err(named)?, PacketProgram::load(objects.1).map_err(named)?);
+    let mut fields = facts(&ours.unit, &theirs.unit);
     match race::workload(program) {
         Some(workload) => {
             let Race { ours, theirs, ratio } = race::race(&ours, &theirs, &workload)?;

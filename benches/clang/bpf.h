@@ -5,6 +5,7 @@ typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
+typedef int s32;
 typedef long long s64;
 /* In network byte order. */
 typedef u16 be16;
@@ -49,14 +50,64 @@ char _license[] SEC("license") = "GPL";
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static long (*const bpf_tail_call)(void *context, void *map, u32 index) = (void *)12;
 static u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*const bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*const bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
+static long (*const bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 size) = (void *)26;
 static long (*const bpf_xdp_adjust_head)(void *context, int delta) = (void *)44;
 static long (*const bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
 static long (*const bpf_ringbuf_output)(void *map, void *data, u64 size, u64 flags) = (void *)130;
+
+/* How many bits it takes to write a number. */
+static ALWAYS_INLINE u32 bit_length(u64 number)
+{
+	u32 bits = 1;
+
+	if (!number)
+		return 0;
+	if (number >> 32) {
+		number >>= 32;
+		bits += 32;
+	}
+	if (number >> 16) {
+		number >>= 16;
+		bits += 16;
+	}
+	if (number >> 8) {
+		number >>= 8;
+		bits += 8;
+	}
+	if (number >> 4) {
+		number >>= 4;
+		bits += 4;
+	}
+	if (number >> 2) {
+		number >>= 2;
+		bits += 2;
+	}
+	return bits + (number >> 1);
+}
+
+/* Counts a number among those of its size. */
+static ALWAYS_INLINE void count(void *histogram, u64 number)
+{
+	u32 bucket = bit_length(number);
+	u64 *counted = bpf_map_lookup_elem(histogram, &bucket);
+
+	if (counted)
+		*counted += 1;
+}
+
+/* A struct of the kernel's, with only the fields that are read: the loader knows where they are. */
+#define IN_THE_KERNEL __attribute__((preserve_access_index))
+
+/* The registers where functions begin and end, on x86-64. */
+struct pt_regs {
+	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
 
 /* What a tracepoint of a system call's entry gives. */
 struct sys_enter {
@@ -74,6 +125,11 @@ struct xdp_md {
 	u32 ingress_ifindex;
 	u32 rx_queue_index;
 	u32 egress_ifindex;
+};
+
+/* The first field. */
+struct __sk_buff {
+	u32 len;
 };
 
 #define DATA(ctx) ((void *)(long)(ctx)->data)

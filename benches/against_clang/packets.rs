@@ -1,94 +1,50 @@
-//! Both objects in the kernel: the verifier takes both, and on the same packets they do the same.
+//! Programs that get packets, both in the kernel: on the same packets they do the same.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
-use eshkol::__private::{MapSpec, ProgramSpec, UnitSpec};
-use eshkol::{Array, HashMap, Loaded, Loader, PerCpuArray, XdpProgram};
+use eshkol::{Array, HashMap, PerCpuArray, SocketFilterProgram, XdpProgram};
 use eshkol_test_support::Packet;
 
 use crate::programs::Program;
+use crate::unit::Unit;
 
-/// The maps that are looked into, in whichever program they are.
-static MAPS: [MapSpec; 10] = [
-    map("blocklist", 1, 4, 1, 1024),
-    map("packet_counter", 2, 4, 8, 1),
-    map("packets", 6, 4, 8, 1),
-    map("traffic_stats", 6, 4, 16, 256),
-    map("perf_stats", 6, 4, 8, 4),
-    map("services", 1, 8, 4, 16),
-    map("backends", 2, 4, 12, 4096),
-    map("forwarded", 6, 4, 8, 1),
-    map("beginning", 2, 4, 72, 1),
-    map("program", 3, 4, 4, 1),
-];
-static PROGRAMS: [ProgramSpec; 1] = [ProgramSpec {
-    name: "xdp-main",
-    symbol: "xdp_main",
-    program_type: "xdp",
-    attach_points: &[],
-    file: "",
-    lines: &[],
-    facts: &[],
-    registers: None,
-    entry_probe: None,
-}];
-
-const fn map(symbol: &'static str, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {
-    MapSpec {
-        name: symbol,
-        symbol,
-        kind,
-        key_size,
-        value_size,
-        max_entries,
-        flags: 0,
-        pin_by_name: false,
-        programs: &[],
-    }
+/// A program that gets packets, in the kernel.
+pub(crate) struct PacketProgram {
+    pub(crate) unit: Unit,
+    handle: Handle,
 }
 
-/// A program in the kernel.
-pub(crate) struct InKernel {
-    pub(crate) unit: Loaded,
-    pub(crate) program: XdpProgram,
+enum Handle {
+    Xdp(XdpProgram),
+    SocketFilter(SocketFilterProgram),
 }
 
-impl InKernel {
-    /// Loads an object.
+/// What a run of it gave.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Outcome {
+    verdict: u32,
+    pub(crate) packet: Vec<u8>,
+}
+
+impl PacketProgram {
+    /// Loads an object with one.
     pub(crate) fn load(object: Vec<u8>) -> Result<Self, String> {
-        // A description of a unit is a static of the user's crate.
-        let spec = UnitSpec {
-            name: "benchmark",
-            object: object.leak(),
-            min_kernel: (5, 10),
-            maps: &MAPS,
-            programs: &PROGRAMS,
-            globals: &[],
-            log: &[],
-        };
-        let unit = Loader::new(Box::leak(Box::new(spec))).load().map_err(|error| error.to_string())?;
-        let program = unit.program("xdp_main").map_err(|error| error.to_string())?;
-        Ok(Self { unit, program })
-    }
-
-    /// Bytes of machine code; 0 where the kernel interprets.
-    pub(crate) fn machine_code(&self) -> u32 {
-        self.program.machine_code_size()
-    }
-
-    /// How many instructions the verifier went through.
-    pub(crate) fn verified(&self) -> u32 {
-        self.program.verified_instructions()
+        let unit = Unit::load(object)?;
+        let xdp = unit.loaded.program("xdp_main").map(Handle::Xdp);
+        let handle = xdp.or_else(|_| unit.loaded.program("socket_filter").map(Handle::SocketFilter));
+        Ok(Self { handle: handle.map_err(|error| error.to_string())?, unit })
     }
 
     /// Puts into its maps what the packets find there.
     pub(crate) fn fill(&self) -> Result<(), String> {
-        if let Ok(map) = self.unit.map::<HashMap<u32, u8>>("blocklist") {
+        if let Ok(map) = self.unit.loaded.map::<HashMap<u32, u8>>("blocklist") {
             map.insert(BLOCKED, 1).map_err(|error| error.to_string())?;
         }
-        if let (Ok(services), Ok(backends)) =
-            (self.unit.map::<HashMap<[u8; 8], u32>>("services"), self.unit.map::<Array<[u8; 12]>>("backends"))
-        {
+        if let (Ok(services), Ok(backends)) = (
+            self.unit.loaded.map::<HashMap<[u8; 8], u32>>("services"),
+            self.unit.loaded.map::<Array<[u8; 12]>>("backends"),
+        ) {
             for (number, service) in (0_u32..).zip(SERVICES) {
                 services.insert(service_key(service), number * PLACES).map_err(|error| error.to_string())?;
             }
@@ -101,46 +57,81 @@ impl InKernel {
         Ok(())
     }
 
-    /// What becomes of a packet that comes so many times: the verdict on the last, and its bytes.
-    pub(crate) fn run(&self, packet: &[u8], times: u32) -> Result<(u32, Vec<u8>), String> {
-        let run = self.program.test_run_repeat(packet, times).map_err(|error| error.to_string())?;
-        Ok((run.return_value, run.data))
+    /// The shortest packet that the kernel runs it on.
+    fn shortest(&self) -> usize {
+        match self.handle {
+            // An Ethernet header.
+            Handle::Xdp(_) => 14,
+            // As long as an IPv6 header, whatever it holds.
+            Handle::SocketFilter(_) => 40,
+        }
+    }
+
+    /// What becomes of a packet that comes so many times, the last time, and how long a run takes.
+    pub(crate) fn run_timed(&self, packet: &[u8], times: u32) -> Result<(Outcome, Duration), String> {
+        let (verdict, packet, duration) = match &self.handle {
+            Handle::Xdp(program) => {
+                let run = program.test_run_repeat(packet, times).map_err(|error| error.to_string())?;
+                (run.return_value, run.data, run.duration)
+            }
+            Handle::SocketFilter(program) => {
+                let run = program.test_run_repeat(packet, times).map_err(|error| error.to_string())?;
+                (run.return_value, run.data, run.duration)
+            }
+        };
+        Ok((Outcome { verdict, packet }, duration))
+    }
+
+    /// What becomes of a packet that comes so many times, the last time.
+    pub(crate) fn run(&self, packet: &[u8], times: u32) -> Result<Outcome, String> {
+        Ok(self.run_timed(packet, times)?.0)
     }
 
     /// Whether a few packets pass and of very many some are dropped.
     fn drops_floods(&self, packet: &[u8]) -> Result<(), String> {
         const DROPPED: u32 = 1;
-        if self.run(packet, 50)?.0 == DROPPED {
-            return Err(" drops a few packets".to_owned());
+        if self.run(packet, 50)?.verdict == DROPPED {
+            return Err("drops a few packets".to_owned());
         }
         // The verdict is that on the last, which may just be allowed again.
         for _ in 0..5 {
-            if self.run(packet, 20_000)?.0 == DROPPED {
+            if self.run(packet, 20_000)?.verdict == DROPPED {
                 return Ok(());
             }
         }
-        Err(" lets a flood pass".to_owned())
+        Err("lets a flood pass".to_owned())
     }
 
     /// What has been counted, where the program has a map of counters.
     fn counted(&self) -> Vec<u64> {
         let sums = |values: &[u64]| values.iter().sum::<u64>();
         let mut counted = Vec::new();
-        if let Ok(map) = self.unit.map::<Array<u64>>("packet_counter") {
+        if let Ok(map) = self.unit.loaded.map::<Array<u64>>("packet_counter") {
             counted.extend(map.get(0));
         }
         for name in ["packets", "forwarded"] {
-            if let Ok(map) = self.unit.map::<PerCpuArray<u64>>(name) {
+            if let Ok(map) = self.unit.loaded.map::<PerCpuArray<u64>>(name) {
                 counted.extend(map.get(0).map(|values| sums(&values)));
             }
         }
         // The other two numbers of `perf_stats` are times.
-        if let Ok(map) = self.unit.map::<PerCpuArray<u64>>("perf_stats") {
+        if let Ok(map) = self.unit.loaded.map::<PerCpuArray<u64>>("perf_stats") {
             counted.extend((0..2).flat_map(|index| map.get(index)).map(|values| sums(&values)));
         }
-        if let Ok(map) = self.unit.map::<PerCpuArray<[u64; 2]>>("traffic_stats") {
+        if let Ok(map) = self.unit.loaded.map::<PerCpuArray<[u64; 2]>>("traffic_stats") {
             let of_all = map.iter().flatten();
             counted.extend(of_all.flat_map(|values| values.iter().flatten().copied().collect::<Vec<_>>()));
+        }
+        if let Ok(map) = self.unit.loaded.map::<HashMap<[u8; 16], [u64; 5]>>("connections") {
+            let mut connections: Vec<_> = map.iter().flatten().collect();
+            connections.sort();
+            for (tuple, [state, packets, bytes, _start, _last_seen]) in connections {
+                let [source, rest @ ..] = tuple.map(u64::from);
+                counted.push(source);
+                counted.extend(rest);
+                // Of its word the state is the low byte, and nothing writes the others.
+                counted.extend([state & 0xff, packets, bytes]);
+            }
         }
         counted
     }
@@ -212,7 +203,7 @@ fn packets() -> Vec<Vec<u8>> {
 }
 
 /// Whether both do the same on each packet and each beginning of it, one after the other.
-pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> Result<(), String> {
+pub(crate) fn compare(program: &Program, ours: &PacketProgram, theirs: &PacketProgram) -> Result<(), String> {
     ours.fill()?;
     theirs.fill()?;
     let same = |packet: &[u8]| {
@@ -220,16 +211,14 @@ pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> 
         if ours == theirs {
             return Ok(());
         }
-        Err(format!("{}: {packet:02x?} gives {ours:02x?}, and in C {theirs:02x?}", program.name))
+        Err(format!("{packet:02x?} gives {ours:02x?}, and in C {theirs:02x?}"))
     };
     // What may pass depends on the time, and so each packet comes from an address of its own.
     let limits = matches!(program.name.as_str(), "syn-limiter" | "token-bucket");
-    // The kernel runs programs on Ethernet headers at least.
-    const SHORTEST: usize = 14;
     const SOURCE: std::ops::Range<usize> = 26..30;
     let mut number = 0_u32;
     for mut packet in packets() {
-        for length in SHORTEST..=packet.len() {
+        for length in ours.shortest()..=packet.len() {
             number += 1;
             if limits && packet.len() >= SOURCE.end {
                 packet[SOURCE].copy_from_slice(&number.to_be_bytes());
@@ -239,10 +228,8 @@ pub(crate) fn compare(program: &Program, ours: &InKernel, theirs: &InKernel) -> 
     }
     if limits {
         let syn = Packet::ethernet().ipv4(OURS, BLOCKED).tcp(1, 2, 0x02).build();
-        ours.drops_floods(&syn)
-            .and_then(|()| theirs.drops_floods(&syn))
-            .map_err(|reason| format!("{}{reason}", program.name))?;
+        ours.drops_floods(&syn).and_then(|()| theirs.drops_floods(&syn))?;
     }
     let (ours, theirs) = (ours.counted(), theirs.counted());
-    if ours == theirs { Ok(()) } else { Err(format!("{} counts {ours:?}, and in C {theirs:?}", program.name)) }
+    if ours == theirs { Ok(()) } else { Err(format!("counts {ours:?}, and in C {theirs:?}")) }
 }
