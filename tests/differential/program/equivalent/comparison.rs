@@ -16,7 +16,8 @@ impl Rewriter {
             _ => ("", "="),
         };
         let may_swap = a.is_literal() || b.is_literal() || a.is_pure() && b.is_pure();
-        Some(match self.below(12) {
+        // What is equal has the most other words, and the most ways to be taken for something else.
+        Some(match self.below(if opposite.is_empty() { 8 } else { 12 }) {
             0 => form("not", [form("not", [same(head)])]),
             1 => form("if", [same(head), atom("#t"), atom("#f")]),
             2 if may_swap => form(mirrored, [b.clone(), a.clone()]),
