@@ -18,7 +18,7 @@ pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
 
 /// Whether a map holds keys with values that are data.
 pub(crate) fn has_elements(map: &Map) -> bool {
-    !matches!(map.kind, MapKind::RingBuf | MapKind::ProgArray)
+    !matches!(map.kind, MapKind::RingBuf | MapKind::PerfEventArray | MapKind::ProgArray)
 }
 
 /// Puts two elements into each map that has any, of the evaluator's world, and tells of each.

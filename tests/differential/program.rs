@@ -99,11 +99,14 @@ impl Program {
     pub(crate) fn generate(choices: &mut Choices, size: Size) -> Self {
         let level = Level::ALL[[2, 1, 0][choices.below(3)]];
         let program_type = program_type(choices, level);
-        let definitions = Definitions::generate(choices, level, size);
+        let definitions = Definitions::generate(choices, program_type, level, size);
         let mut text = definitions.text();
         let names = if choices.below(5) == 4 { vec![NAME, NEXT] } else { vec![NAME] };
         let mut body = body::Writer::new(choices, &definitions, program_type, level, size);
-        body.procedures(&mut text);
+        // Kernels before 5.10 know no tail calls in programs with functions of their own.
+        if names.len() == 1 || level >= Level::V5_10 {
+            body.procedures(&mut text);
+        }
         let mut entries = vec![];
         for name in &names {
             let others = if names.len() == 1 { vec![] } else { names.clone() };

@@ -16,6 +16,7 @@ const PROCESSOR: u32 = 8;
 const SKB_STORE_BYTES: u32 = 9;
 const TAIL_CALL: u32 = 12;
 const REDIRECT: u32 = 23;
+const OUTPUT: u32 = 25;
 const SKB_LOAD_BYTES: u32 = 26;
 const CSUM_DIFF: u32 = 28;
 const PULL_DATA: u32 = 39;
@@ -36,6 +37,7 @@ const EAGAIN: i64 = -11;
 const ENOMEM: i64 = -12;
 const EFAULT: i64 = -14;
 const EINVAL: i64 = -22;
+const ENOSPC: i64 = -28;
 /// What an XDP program gives that fails, and one whose packet is to go elsewhere (`enum xdp_action`).
 const ABORTED: u64 = 0;
 const REDIRECTED: u64 = 4;
@@ -127,6 +129,21 @@ impl<'u> Machine<'u> {
                         0
                     }
                     None => EAGAIN.cast_unsigned(),
+                }
+            }
+            OUTPUT => {
+                let _context = given.next();
+                let map = map_of(given.next(), span)?;
+                let _this_cpu = given.next();
+                let event = given.next();
+                let size = usize::try_from(word_of(given.next(), span)?).unwrap_or(usize::MAX);
+                let event = self.bytes_behind(event, size, span)?;
+                match self.perf_buffers.entry(map).or_default().output(event) {
+                    Some(()) => 0,
+                    None => {
+                        self.unspecified = true;
+                        ENOSPC.cast_unsigned()
+                    }
                 }
             }
             RESERVE => {

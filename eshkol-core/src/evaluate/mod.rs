@@ -9,7 +9,7 @@
 //! * Nothing panics, and every evaluation ends: there is a limit of steps.
 //! * The same [`World`] and [`Input`] give the same outcome.
 //!
-//! Maps are as the kernel's on a machine with one CPU, errno results included; user space takes the events out of ring buffers after each run. What the kernel leaves open, such as
+//! Maps are as the kernel's on a machine with one CPU, errno results included; user space takes all events out of them after each run. What the kernel leaves open, such as
 //! reading an element of a hash map through a reference after it was deleted, is not guessed at: the [`Outcome`] says that
 //! it is [unspecified](Outcome::unspecified).
 
@@ -18,6 +18,7 @@ mod expression;
 mod helper;
 mod map;
 mod memory;
+mod perf_buffer;
 mod ring_buffer;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,8 @@ pub struct Outcome {
     pub verdict: u64,
     /// The packet as the program left it.
     pub packet: Vec<u8>,
-    /// For each map of the unit, the events that the run sent through it, in the order in which user space finds them.
+    /// For each map of the unit, the events that the run sent through it, in the order in which user space finds them; of those that the
+    /// kernel fills up, what the program sent.
     pub events: Vec<Vec<Vec<u8>>>,
     /// The run did something of which the kernel may make one thing or another.
     pub unspecified: bool,
@@ -146,6 +148,7 @@ fn run_here(
         memory,
         maps,
         ring_buffers,
+        perf_buffers: BTreeMap::new(),
         globals,
         packet,
         packet_room: PACKET_ROOM,
@@ -172,10 +175,10 @@ fn run_here(
         *bytes = machine.memory.bytes(*object).to_vec();
     }
     let packet = machine.memory.bytes(machine.packet).to_vec();
-    let events = unit
-        .maps
-        .iter()
-        .map(|(id, _)| machine.ring_buffers.get(&id).map(|buffer| buffer.sent(&machine.memory)).unwrap_or_default());
+    let events = unit.maps.iter().map(|(id, _)| {
+        let sent = machine.ring_buffers.get(&id).map(|buffer| buffer.sent(&machine.memory));
+        sent.or_else(|| machine.perf_buffers.get(&id).map(|buffer| buffer.events.clone())).unwrap_or_default()
+    });
     // A number is seen by the kernel as the 32 bits that it takes.
     Ok(Outcome { verdict: verdict & 0xffff_ffff, packet, events: events.collect(), unspecified: machine.unspecified })
 }
@@ -233,6 +236,7 @@ struct Machine<'u> {
     memory: Memory,
     maps: Vec<map::Contents>,
     ring_buffers: BTreeMap<MapId, ring_buffer::RingBuffer>,
+    perf_buffers: BTreeMap<MapId, perf_buffer::PerfBuffer>,
     globals: Vec<memory::ObjectId>,
     packet: memory::ObjectId,
     packet_room: u64,

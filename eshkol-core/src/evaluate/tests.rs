@@ -179,6 +179,21 @@ fn a_ring_buffer_has_room_for_so_many() {
 }
 
 #[test]
+fn events_go_through_the_buffer_of_the_cpu() {
+    let definitions = "
+        (define-struct event (n :u64) (rest :u64-array 62))
+        (define-map events :perf-event-array)
+        (define (main ctx)
+          (for (i in (range 0 (bitwise-and (packet-length ctx) 15)))
+            (perf-output ctx events (make-event)))
+          :xdp-pass)";
+    let (outcomes, _) = run_on(definitions, &[&[0; 7], &[0; 8]]);
+    // Each takes 12 bytes more, after it was filled up to 508; a larger buffer would take the eighth.
+    let counts: Vec<(usize, bool)> = outcomes.iter().map(|run| (run.events[0].len(), run.unspecified)).collect();
+    assert_eq!(counts, [(7, false), (7, true)]);
+}
+
+#[test]
 fn programs_go_on_with_others_so_often() {
     let unit = checked_text(
         "(define-ebpf-object o (license \"GPL\"))

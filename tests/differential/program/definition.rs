@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use eshkol_core::kernel::{MapKind, ProgramType};
+
 use super::{Level, Size};
 use crate::choices::Choices;
 
@@ -66,10 +68,11 @@ impl Map {
     }
 }
 
-/// A ring buffer, and the structs that are sent through it, no two of one size.
+/// A ring buffer or the buffers of the CPUs, and the structs that are sent through them, no two of one size.
 #[derive(Clone, Debug)]
-pub(super) struct Ring {
+pub(super) struct Buffer {
     pub(super) name: String,
+    pub(super) kind: MapKind,
     pub(super) events: Vec<usize>,
     size: usize,
 }
@@ -99,7 +102,7 @@ pub(super) struct Global {
 pub(super) struct Definitions {
     pub(super) structs: Vec<Struct>,
     pub(super) maps: Vec<Map>,
-    pub(super) rings: Vec<Ring>,
+    pub(super) buffers: Vec<Buffer>,
     pub(super) histograms: Vec<Histogram>,
     pub(super) globals: Vec<Global>,
     /// Whether there is a global `gs` that is the first struct.
@@ -148,11 +151,11 @@ const FIXED: &str = "
 ";
 
 impl Definitions {
-    pub(super) fn generate(choices: &mut Choices, level: Level, size: Size) -> Self {
+    pub(super) fn generate(choices: &mut Choices, program_type: ProgramType, level: Level, size: Size) -> Self {
         let mut this = Self {
             structs: vec![],
             maps: vec![],
-            rings: vec![],
+            buffers: vec![],
             histograms: vec![],
             globals: vec![],
             struct_global: false,
@@ -199,17 +202,23 @@ impl Definitions {
             this.histograms.push(Histogram { name: format!("h{index}"), by, step, entries });
             choices.end(part);
         }
-        if level >= Level::V5_10 {
-            for index in 0..choices.below(4).saturating_sub(1) {
-                let part = choices.begin();
-                let ring = Ring {
-                    name: format!("ring{index}"),
-                    events: this.structs_by_size(choices.below(this.structs.len())),
-                    size: [4096, 8192][choices.below(2)],
-                };
-                this.rings.push(ring);
-                choices.end(part);
+        // Programs of every type have them all since 5.8.
+        let kinds = match level {
+            Level::V4_18 if program_type == ProgramType::SocketFilter => &[][..],
+            Level::V4_18 => &[MapKind::PerfEventArray],
+            _ => &[MapKind::RingBuf, MapKind::RingBuf, MapKind::PerfEventArray],
+        };
+        for index in 0..choices.below(4).saturating_sub(1) {
+            let part = choices.begin();
+            if !kinds.is_empty() {
+                let kind = kinds[choices.below(kinds.len())];
+                let events = this.structs_by_size(kind, choices.below(this.structs.len()));
+                let size = [4096, 8192][choices.below(2)];
+                this.buffers.push(Buffer { name: format!("buffer{index}"), kind, events, size });
             }
+            choices.end(part);
+        }
+        if level >= Level::V5_10 {
             this.struct_global = choices.below(3) == 2;
             for index in 0..choices.below(4) {
                 let ty = NUMBERS[choices.below(NUMBERS.len())];
@@ -226,11 +235,12 @@ impl Definitions {
         self.layout(&Content::Struct(index)).0
     }
 
-    /// Structs of which no two have one size, this one among them.
-    fn structs_by_size(&self, first: usize) -> Vec<usize> {
+    /// Structs of which no two have one size where user space gets them, this one among them.
+    fn structs_by_size(&self, kind: MapKind, first: usize) -> Vec<usize> {
+        let size = |index| kind.event_size(u32::try_from(self.size(index)).unwrap());
         let mut events = vec![first];
         for index in 0..self.structs.len() {
-            if events.iter().all(|event| self.size(*event) != self.size(index)) {
+            if events.iter().all(|event| size(*event) != size(index)) {
                 events.push(index);
             }
         }
@@ -316,8 +326,9 @@ impl Definitions {
                 "  (define-map {name} :{kind} (key-type {key}) (value-type {value}) (max-entries {entries}){flags})"
             );
         }
-        for Ring { name, size, .. } in &self.rings {
-            let _ = writeln!(text, "  (define-map {name} :ringbuf (size {size}))");
+        for Buffer { name, kind, size, .. } in &self.buffers {
+            let size = if *kind == MapKind::RingBuf { format!(" (size {size})") } else { String::new() };
+            let _ = writeln!(text, "  (define-map {name} :{}{size})", kind.keyword());
         }
         for Histogram { name, by, step, entries } in &self.histograms {
             let by = by.map_or_else(String::new, |by| format!(" (by :{by})"));

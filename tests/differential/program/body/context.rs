@@ -3,7 +3,7 @@
 use eshkol_core::kernel::ProgramType;
 use eshkol_core::kernel::program_type::Results;
 
-use super::super::program_of;
+use super::super::{has_packet, program_of};
 use super::{Level, Writer};
 
 impl Writer<'_> {
@@ -16,6 +16,11 @@ impl Writer<'_> {
                 index => format!("(get-syscall-arg ctx {index})"),
             },
         }
+    }
+
+    /// Whether the context is in scope.
+    pub(super) fn names_context(&self) -> bool {
+        if has_packet(self.program_type) { self.has_context } else { self.in_entry }
     }
 
     /// What a program knows without looking into the packet.

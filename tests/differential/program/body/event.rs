@@ -1,15 +1,17 @@
-//! What is told to user space: events in ring buffers, counts in histograms.
+//! What is told to user space: events in buffers, counts in histograms.
 
-use super::super::definition::{Histogram, Ring};
+use eshkol_core::kernel::MapKind;
+
+use super::super::definition::{Buffer, Histogram};
 use super::{Kind, Writer};
 
 /// Names of what is reserved in a ring buffer begin so.
 const RECORD: &str = "r";
 
 impl Writer<'_> {
-    fn ring(&mut self) -> Option<Ring> {
-        let rings = &self.definitions.rings;
-        if rings.is_empty() { None } else { Some(rings[self.choices.below(rings.len())].clone()) }
+    fn buffer(&mut self, wanted: impl Fn(MapKind) -> bool) -> Option<Buffer> {
+        let buffers: Vec<&Buffer> = self.definitions.buffers.iter().filter(|buffer| wanted(buffer.kind)).collect();
+        if buffers.is_empty() { None } else { Some(buffers[self.choices.below(buffers.len())].clone()) }
     }
 
     /// A struct in scope that is no record of a ring buffer, which the kernel follows under its own name alone.
@@ -20,19 +22,26 @@ impl Writer<'_> {
 
     /// Sends a struct: of the stack, a map or a global; the number that it gives.
     pub(super) fn sent(&mut self, depth: usize) -> String {
-        let Some(Ring { name, events, .. }) = self.ring() else { return self.map_result(depth) };
+        let with_context = self.names_context();
+        let known = self.buffer(|kind| kind == MapKind::RingBuf || with_context);
+        let Some(Buffer { name, kind, events, .. }) = known else { return self.map_result(depth) };
         let event = events[self.choices.below(events.len())];
         let event = match self.lasting_struct(event) {
             Some(known) if self.choices.below(3) > 0 => known,
             _ if self.allocations >= 5 => return self.map_result(depth),
             _ => self.made(event, depth),
         };
-        format!("(ringbuf-submit {name} {event})")
+        match kind {
+            MapKind::RingBuf => format!("(ringbuf-submit {name} {event})"),
+            _ => format!("(perf-output ctx {name} {event})"),
+        }
     }
 
     /// An event, reserved, filled in place, and sent or given up on each way; and a number.
     pub(super) fn reserved(&mut self, depth: usize) -> String {
-        let Some(Ring { name: ring, events, .. }) = self.ring() else { return self.histogram_or_result(depth) };
+        let Some(Buffer { name: ring, events, .. }) = self.buffer(|kind| kind == MapKind::RingBuf) else {
+            return self.histogram_or_result(depth);
+        };
         let index = events[self.choices.below(events.len())];
         let name = self.name(RECORD);
         let lookup = format!("(ringbuf-reserve {ring} s{index})");

@@ -1,6 +1,5 @@
 //! Numbers.
 
-use super::super::has_packet;
 use super::{Callable, Given, Kind, Writer};
 
 impl Writer<'_> {
@@ -225,7 +224,7 @@ impl Writer<'_> {
         let Callable { name, parameters, given } = self.callable[index].clone();
         let first = match given {
             Given::Nothing => String::new(),
-            Given::Context if self.has_context || self.in_entry && !has_packet(self.program_type) => " ctx".to_owned(),
+            Given::Context if self.names_context() => " ctx".to_owned(),
             Given::Input if self.in_entry => " in".to_owned(),
             Given::Place if self.has_context => format!(" {}", self.place()),
             Given::Struct(index) => match self.pick(|kind| *kind == Kind::Struct(index)) {

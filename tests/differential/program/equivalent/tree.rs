@@ -126,7 +126,9 @@ impl Tree {
             Self::List(items) => {
                 let calls = items.first().and_then(Self::atom).is_some_and(|head| {
                     let is_own = ["p", "x", "loop"].into_iter().any(|prefix| is_numbered(head, prefix));
-                    ["map-", "bpf-", "ringbuf-", "update-", "tail-"].iter().any(|prefix| head.starts_with(prefix))
+                    ["map-", "bpf-", "ringbuf-", "update-", "tail-", "perf-"]
+                        .iter()
+                        .any(|prefix| head.starts_with(prefix))
                         || is_own
                 });
                 !calls && items.iter().all(Self::is_pure)
