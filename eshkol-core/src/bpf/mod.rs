@@ -118,7 +118,7 @@ fn too_large(function: Span, bytes: u32, slots: &[(Span, u32)]) -> Diagnostic {
             });
             diagnostic
                 .with_note(function, "in this procedure")
-                .with_help("keep large structs in a map value instead of making them on the stack")
+                .with_help("keep large structs in a map value, and large events in room from `ringbuf-reserve`, instead of making them on the stack")
         }
         _ => error(function, format!("this needs {bytes} bytes of stack, and eBPF has {STACK_LIMIT}")).with_help(
             "so many values are in use at the same time: use each as soon as it is known, or keep some in a map",

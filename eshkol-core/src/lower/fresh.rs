@@ -12,11 +12,14 @@ use crate::compile::Endianness;
 use crate::ir::{MemorySize, Value};
 use crate::source::Span;
 
+/// Up to so many bytes, what lies behind the data may be written with it.
+const ALONE: u32 = 64;
+
 /// A byte of fresh memory, before the dynamic parts are put there.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Byte {
     Known(u8),
-    /// A later store writes it.
+    /// A later store writes it, or none.
     Later,
     /// Behind the data: anything will do.
     Any,
@@ -70,7 +73,9 @@ impl FunctionLowering<'_> {
 
     /// What fresh memory holds as far as it is known now, and the other parts.
     fn image<'e>(&self, size: u32, room: u32, parts: &'e [Part]) -> (Vec<Byte>, Vec<DynamicPart<'e>>) {
-        let byte = |offset| if offset < size { Byte::Known(0) } else { Byte::Any };
+        // What may come to lie in a record of its own length has nothing behind it.
+        let behind = if size > ALONE { Byte::Later } else { Byte::Any };
+        let byte = |offset| if offset < size { Byte::Known(0) } else { behind };
         let mut image: Vec<Byte> = (0..room).map(byte).collect();
         let mut dynamic = Vec::new();
         for part in parts {

@@ -1,6 +1,7 @@
 //! What calls do to memory. What the tables of helpers do not say is taken to change everything.
 
 use crate::ir::{Function, Op, Value, ValueType};
+use crate::kernel::HelperId;
 use crate::kernel::helper::{self, ArgumentKind, Helper, ResultKind};
 
 fn known(op: &Op) -> Option<&'static Helper> {
@@ -78,6 +79,19 @@ pub(super) fn changes_context(function: &Function, op: &Op) -> bool {
     }
 }
 
+/// Whether a helper does nothing but give a result, or write what it has read to memory that it is given: without a use of that, nobody can tell
+/// whether it was called.
+pub(super) fn only_looks(helper: HelperId) -> bool {
+    // `bpf_probe_read`, `bpf_ktime_get_ns`, `bpf_get_prandom_u32`, `bpf_get_smp_processor_id`, `bpf_get_current_pid_tgid`,
+    // `bpf_get_current_uid_gid`, `bpf_get_current_comm`, `bpf_skb_load_bytes`, `bpf_get_current_task`, `bpf_get_numa_node_id`,
+    // `bpf_probe_read_str`, `bpf_get_socket_cookie`, `bpf_get_socket_uid`, `bpf_get_stack`, `bpf_skb_load_bytes_relative`,
+    // `bpf_get_current_cgroup_id`, `bpf_probe_read_user`, `bpf_probe_read_kernel`, `bpf_probe_read_user_str`,
+    // `bpf_probe_read_kernel_str`, `bpf_get_current_ancestor_cgroup_id`, `bpf_ktime_get_boot_ns`, `bpf_ktime_get_coarse_ns`,
+    // `bpf_get_func_ip`, `bpf_xdp_get_buff_len`, `bpf_xdp_load_bytes`.
+    [4, 5, 7, 8, 14, 15, 16, 26, 35, 42, 45, 46, 47, 67, 68, 80, 112, 113, 114, 115, 123, 125, 160, 173, 188, 189]
+        .contains(&helper.0)
+}
+
 /// Whether a helper that takes the context leaves it as it is.
 fn only_reads(helper: &Helper) -> bool {
     // `bpf_tail_call`, `bpf_perf_event_output`, `bpf_skb_load_bytes`, `bpf_get_stackid`, `bpf_get_socket_cookie`,
@@ -91,7 +105,6 @@ mod tests {
     use super::*;
     use crate::arena::Id as _;
     use crate::ir::FunctionId;
-    use crate::kernel::HelperId;
 
     fn call(id: u32) -> Op {
         Op::CallHelper { helper: HelperId(id), arguments: Vec::new() }

@@ -10,6 +10,7 @@ mod dead_code;
 mod dead_stores;
 mod early_stores;
 mod effects;
+mod events_in_place;
 mod facts;
 mod identical_blocks;
 mod known_bits;
@@ -82,6 +83,10 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
         array_maps::run(function, arrays);
     }
     until_done(passes, function, options.endianness());
+    // Where less is left that is done in between, more can be made in place.
+    if run(&("events_in_place", |function, _| events_in_place::run(function)), function, options.endianness()) {
+        until_done(passes, function, options.endianness());
+    }
     // After all else, since what a loop needs is compared with what its rounds would need.
     if options.optimisation == Optimisation::Full && run(&("unroll", unroll::run), function, options.endianness()) {
         until_done(passes, function, options.endianness());
