@@ -16,7 +16,7 @@ use crate::bpf::instruction::{alu, class};
 use crate::bpf::machine::{Operation, Template};
 use crate::check::kernel_types::FactId;
 use crate::compile::Endianness;
-use crate::ir::{ArithmeticOp, UnaryOp, Value, Width};
+use crate::ir::{ArithmeticOp, UnaryOp, Value, ValueType, Width};
 use crate::kernel::IsaVersion;
 
 /// The second operand of an arithmetic instruction.
@@ -90,7 +90,7 @@ impl Selector<'_> {
 
     /// Puts the constant of a commutative operation right; else what is still needed, because left is overwritten.
     fn in_order(&self, op: ArithmeticOp, lhs: Value, rhs: Value) -> (Value, Value) {
-        if !is_commutative(op) || self.fact(rhs).is_some() {
+        if !is_commutative(op) || self.fact(rhs).is_some() || self.may_be_in_a_frame(lhs) {
             return (lhs, rhs);
         }
         if self.fact(lhs).is_some() {
@@ -102,6 +102,13 @@ impl Selector<'_> {
             (false, false) => self.overwriting_cost(rhs) < self.overwriting_cost(lhs),
         };
         if swap { (rhs, lhs) } else { (lhs, rhs) }
+    }
+
+    /// Whether a value may be an address in a frame. Where one is added to a number instead of the number to it, the verifier takes it for one in the
+    /// frame of the program, wherever that happens (`adjust_ptr_min_max_vals` in `kernel/bpf/verifier.c` gives the sum the type of the address, and
+    /// not its `frameno`).
+    fn may_be_in_a_frame(&self, value: Value) -> bool {
+        matches!(self.function.value_type(value), ValueType::Stack | ValueType::Memory)
     }
 
     /// How bad it is to overwrite a value with the result: worst where it is read again, and bad where only one of the
