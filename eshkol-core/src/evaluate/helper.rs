@@ -21,6 +21,7 @@ const SKB_LOAD_BYTES: u32 = 26;
 const CSUM_DIFF: u32 = 28;
 const PULL_DATA: u32 = 39;
 const ADJUST_HEAD: u32 = 44;
+const REDIRECT_MAP: u32 = 51;
 const ADJUST_TAIL: u32 = 65;
 const SEND: u32 = 130;
 const RESERVE: u32 = 131;
@@ -194,6 +195,14 @@ impl<'u> Machine<'u> {
             REDIRECT => {
                 let _interface = given.next();
                 if word_of(given.next(), span)? == 0 { REDIRECTED } else { ABORTED }
+            }
+            REDIRECT_MAP => {
+                let map = map_of(given.next(), span)?;
+                let index = word_of(given.next(), span)? & 0xffff_ffff;
+                let otherwise = word_of(given.next(), span)?;
+                let key = super::memory::number_to_bytes(index, 4, self.big);
+                let (contents, memory) = self.map(map, span)?;
+                if contents.lookup(&key, memory).is_some() { REDIRECTED } else { otherwise }
             }
             CSUM_DIFF => {
                 let mut part =

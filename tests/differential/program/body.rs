@@ -211,8 +211,12 @@ impl<'w> Writer<'w> {
                 let annotation =
                     if self.choices.below(3) == 2 { format!(": {} ", self.integer_type()) } else { String::new() };
                 let value = if annotation.is_empty() && self.choices.below(3) < 2 { self.field() } else { self.int(2) };
+                let (value, kind) = match self.choices.below(2) {
+                    0 => (value, Kind::Number),
+                    _ if annotation.is_empty() => (self.read(value), Kind::Variable),
+                    _ => (value, Kind::Variable),
+                };
                 let _ = write!(text, "({name} {annotation}{value}) ");
-                let kind = if self.choices.below(2) == 0 { Kind::Number } else { Kind::Variable };
                 self.scope.push((name, kind));
             }
             self.choices.end(part);

@@ -105,6 +105,8 @@ pub(super) struct Definitions {
     pub(super) buffers: Vec<Buffer>,
     pub(super) histograms: Vec<Histogram>,
     pub(super) globals: Vec<Global>,
+    /// The kind of a map `ports` of interfaces to redirect to, where there is one.
+    pub(super) ports: Option<MapKind>,
     /// Whether there is a global `gs` that is the first struct.
     pub(super) struct_global: bool,
 }
@@ -158,6 +160,7 @@ impl Definitions {
             buffers: vec![],
             histograms: vec![],
             globals: vec![],
+            ports: None,
             struct_global: false,
         };
         let more = if size == Size::Large { 2 } else { 0 };
@@ -201,6 +204,10 @@ impl Definitions {
             let entries = [16, 65, 3][choices.below(3)];
             this.histograms.push(Histogram { name: format!("h{index}"), by, step, entries });
             choices.end(part);
+        }
+        if program_type == ProgramType::Xdp && choices.below(4) == 3 {
+            let newer = if level >= Level::V5_10 { MapKind::DevMapHash } else { MapKind::DevMap };
+            this.ports = Some([MapKind::DevMap, newer][choices.below(2)]);
         }
         // Programs of every type have them all since 5.8.
         let kinds = match level {
@@ -325,6 +332,10 @@ impl Definitions {
                 text,
                 "  (define-map {name} :{kind} (key-type {key}) (value-type {value}) (max-entries {entries}){flags})"
             );
+        }
+        if let Some(kind) = self.ports {
+            let keyword = kind.keyword();
+            let _ = writeln!(text, "  (define-map ports :{keyword} (key-type :u32) (value-type :u32) (max-entries 4))");
         }
         for Buffer { name, kind, size, .. } in &self.buffers {
             let size = if *kind == MapKind::RingBuf { format!(" (size {size})") } else { String::new() };

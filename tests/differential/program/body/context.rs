@@ -115,13 +115,18 @@ impl Writer<'_> {
     }
 
     fn own_verdicts(&mut self) -> (String, String, String) {
-        let redirected = "(bpf-redirect 1 0)".to_owned();
         let way = self.choices.below(6);
+        if self.definitions.ports.is_some() {
+            let port = format!("(bitwise-and {} 3)", self.int(1));
+            // What is done where there is none, older kernels don't take.
+            let otherwise = if self.level >= Level::V5_10 { " :xdp-pass" } else { "" };
+            return (format!("(redirect ports {port}{otherwise})"), ":xdp-drop".to_owned(), ":xdp-tx".to_owned());
+        }
         match (self.program_type, self.program_type.facts().results) {
             (ProgramType::Xdp, _) if way >= 4 => {
                 let chosen = "(bpf-redirect (ctx-ingress-ifindex ctx) (the u64 (bitwise-and (packet-length ctx) 1)))";
                 if way == 4 {
-                    (redirected, ":xdp-drop".to_owned(), ":xdp-tx".to_owned())
+                    ("(bpf-redirect 1 0)".to_owned(), ":xdp-drop".to_owned(), ":xdp-tx".to_owned())
                 } else {
                     (":xdp-tx".to_owned(), chosen.to_owned(), ":xdp-aborted".to_owned())
                 }

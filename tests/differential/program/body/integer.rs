@@ -174,8 +174,12 @@ impl Writer<'_> {
         }
     }
 
-    /// A number for a variable that is set: a name for what a map holds stands for the place, which is another thing.
+    /// A number for a variable that is set: a name for what a map holds stands for the place, which is another thing, and the type of a choice,
+    /// which would be the variable's, hangs on what the checker knows of the test.
     pub(super) fn read(&self, value: String) -> String {
+        if ["(if", "(my-if", "(cond", "(case"].into_iter().any(|choice| value.contains(choice)) {
+            return format!("(the i64 {value})");
+        }
         let is_entry = |(name, kind): &(String, Kind)| matches!(kind, Kind::Entry(_)) && value.contains(name.as_str());
         if self.scope.iter().any(is_entry) { format!("(bitwise-ior {value} 0)") } else { value }
     }
