@@ -69,6 +69,14 @@ const fn unreadable(field: ContextField, reason: &'static str) -> ContextField {
     ContextField { unreadable: Some(reason), ..field }
 }
 
+/// The ways in and out of an interface or a cgroup.
+const fn both_ways(since: KernelVersion, place: AttachPlace) -> [AttachType; 2] {
+    [
+        AttachType { name: "ingress", section: None, since, place },
+        AttachType { name: "egress", section: None, since, place },
+    ]
+}
+
 const COPIED: &str = "a socket filter has no pointers into the packet: `parse-eth-header` and its kin read it, \
                       `packet-length` says how long it is, and `bpf-skb-load-bytes` copies any part";
 
@@ -149,15 +157,14 @@ const NON_LINEAR: &str = "the packet with its Ethernet header. Headers are parse
 
 /// Commit 96be4325f443; packets are read in place since 4.7 and written since 4.8. The results are those of
 /// `include/uapi/linux/pkt_cls.h`.
-pub(super) static TC: ProgramTypeFacts = ProgramTypeFacts {
+pub(super) static TC: ProgramTypeFacts = CLASSIFIER;
+
+const CLASSIFIER: ProgramTypeFacts = ProgramTypeFacts {
     keyword: "tc",
     number: 3,
     since: version(4, 8),
     section: "classifier",
-    attach_types: &[
-        AttachType { name: "ingress", section: None, since: version(4, 5), place: AttachPlace::Interface },
-        AttachType { name: "egress", section: None, since: version(4, 5), place: AttachPlace::Interface },
-    ],
+    attach_types: &both_ways(version(4, 5), AttachPlace::Interface),
     frags: None,
     sleepable: false,
     context: ContextStruct { name: "__sk_buff", fields: TC_FIELDS, note: NON_LINEAR },
@@ -181,24 +188,15 @@ pub(super) static TC: ProgramTypeFacts = ProgramTypeFacts {
 /// `enum tcx_action_base`.
 pub(super) static TCX: ProgramTypeFacts = ProgramTypeFacts {
     keyword: "tcx",
-    number: 3,
     since: version(6, 6),
-    section: "classifier",
-    attach_types: &[
-        AttachType { name: "ingress", section: None, since: version(6, 6), place: AttachPlace::Interface },
-        AttachType { name: "egress", section: None, since: version(6, 6), place: AttachPlace::Interface },
-    ],
-    frags: None,
-    sleepable: false,
-    context: ContextStruct { name: "__sk_buff", fields: TC_FIELDS, note: NON_LINEAR },
+    attach_types: &both_ways(version(6, 6), AttachPlace::Interface),
     results: Results::Names(&[
         ResultName { name: "tcx-next", value: -1 },
         ResultName { name: "tcx-pass", value: 0 },
         ResultName { name: "tcx-drop", value: 2 },
         ResultName { name: "tcx-redirect", value: 7 },
     ]),
-    packet: PacketAccess::Direct { writable: true },
-    first_headers: &["eth"],
+    ..CLASSIFIER
 };
 
 /// Commit 0e33661de493; with its context since 4.20 (commit b39b5f411dcf). The verifier wants 0 or 1 as the result
@@ -208,10 +206,7 @@ pub(super) static CGROUP_SKB: ProgramTypeFacts = ProgramTypeFacts {
     number: 8,
     since: version(4, 20),
     section: "cgroup/skb",
-    attach_types: &[
-        AttachType { name: "ingress", section: None, since: version(4, 20), place: AttachPlace::Cgroup },
-        AttachType { name: "egress", section: None, since: version(4, 20), place: AttachPlace::Cgroup },
-    ],
+    attach_types: &both_ways(version(4, 20), AttachPlace::Cgroup),
     frags: None,
     sleepable: false,
     context: ContextStruct {
