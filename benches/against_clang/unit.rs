@@ -102,6 +102,7 @@ impl Unit {
             programs: programs.leak(),
             globals: GLOBALS,
             log: &[],
+            kfuncs: &[],
         }));
         let loaded = Loader::new(spec).load().map_err(|error| error.to_string())?;
         let programs = spec.programs.iter().map(|program| loaded.program(program.symbol)).collect::<Result<_, _>>();

@@ -33,12 +33,20 @@ pub struct Options {
     /// Whether an independent checker goes over every register allocation. All tests do it; inside the macro, which cargo does not
     /// optimise, it would take a good part of the time.
     pub check_allocation: bool,
+    /// Whether functions of the kernel that the unit declares are externs in the object, as libbpf takes them. Otherwise their calls are left
+    /// for the runtime to fill in, since aya as of 0.14 knows no externs.
+    pub externs: bool,
 }
 
 impl Default for Options {
     /// Full optimisation for x86-64; allocation is checked in the crate's own tests.
     fn default() -> Self {
-        Self { architecture: Architecture::X86_64, optimisation: Optimisation::Full, check_allocation: cfg!(test) }
+        Self {
+            architecture: Architecture::X86_64,
+            optimisation: Optimisation::Full,
+            check_allocation: cfg!(test),
+            externs: false,
+        }
     }
 }
 
@@ -71,6 +79,8 @@ pub struct Output {
     pub functions: Vec<bpf::Code>,
     /// The ELF object.
     pub object: Vec<u8>,
+    /// Where in the object functions of the kernel are called, in bytes.
+    pub kfunc_calls: Vec<(typed::KfuncId, u32)>,
 }
 
 /// What checking gives.
@@ -189,8 +199,9 @@ fn generate(unit: typed::Unit, sources: &Sources, options: Options, diagnostics:
         return None;
     }
     let input = object_input(&unit, sources, &module, &programs, &functions, options);
-    match object::write(&input) {
-        Ok(object) => Some(Output { unit, module, programs, functions, object }),
+    let written = object::write(&input).and_then(|object| Ok((object::kfunc_calls(&input, &object)?, object)));
+    match written {
+        Ok((kfunc_calls, object)) => Some(Output { unit, module, programs, functions, object, kfunc_calls }),
         Err(error) => {
             diagnostics.push(error.into_diagnostic(unit.name_span));
             None
@@ -206,5 +217,13 @@ fn object_input<'a>(
     functions: &'a [bpf::Code],
     options: Options,
 ) -> object::Input<'a> {
-    object::Input { unit, sources, programs, functions, globals: &module.globals, endianness: options.endianness() }
+    object::Input {
+        unit,
+        sources,
+        programs,
+        functions,
+        globals: &module.globals,
+        endianness: options.endianness(),
+        externs: options.externs,
+    }
 }

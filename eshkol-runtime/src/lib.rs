@@ -8,6 +8,8 @@
 pub mod error;
 mod global;
 mod interface;
+mod kernel_functions;
+mod kernel_types;
 mod kernel_version;
 mod link;
 mod loader;

@@ -17,6 +17,32 @@ pub struct UnitSpec {
     pub globals: &'static [GlobalSpec],
     /// What programs log; a record begins with its index here.
     pub log: &'static [LogSpec],
+    /// Functions of the kernel that programs may call, in order of definition.
+    pub kfuncs: &'static [KfuncSpec],
+}
+
+/// A function of the kernel that is no helper.
+#[derive(Debug)]
+pub struct KfuncSpec {
+    /// Its name in the source.
+    pub name: &'static str,
+    /// Its name in the kernel.
+    pub symbol: &'static str,
+    /// What it takes.
+    pub parameters: &'static [KfuncPart],
+    /// Bytes of the number that it gives, where it gives one.
+    pub result: Option<u32>,
+    /// Where in the object it is called: bytes to the instruction, which has the index of the function here for its number.
+    pub calls: &'static [u32],
+}
+
+/// What a function of the kernel takes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum KfuncPart {
+    /// A number of so many bytes.
+    Number(u32),
+    /// A map.
+    Map,
 }
 
 /// A declared map.

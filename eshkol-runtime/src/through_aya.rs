@@ -11,6 +11,7 @@ use aya::programs::{Program, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 
 use crate::error::{Error, Need, Result};
+use crate::kernel_functions;
 use crate::map;
 use crate::object::guarded;
 use crate::program;
@@ -45,7 +46,8 @@ pub(crate) fn load(spec: &'static UnitSpec, settings: &Settings) -> Result<Unit>
     for (symbol, path) in &settings.pins {
         loader.map_pin_path(symbol, path.as_path());
     }
-    let loaded = guarded(|| loader.load(spec.object)).map_err(|reason| unreadable(spec, reason))?;
+    let object = kernel_functions::resolved(spec)?;
+    let loaded = guarded(|| loader.load(&object)).map_err(|reason| unreadable(spec, reason))?;
     let mut ebpf = loaded.map_err(|error| load_failed(spec, error))?;
     for program in spec.programs {
         let loaded = ebpf.program_mut(program.symbol).ok_or_else(|| missing(spec, "program", program.symbol))?;

@@ -23,7 +23,8 @@ pub fn compile(text: &str) {
     for optimisation in [Optimisation::None, Optimisation::Full] {
         let mut sources = Sources::new();
         let source = sources.add("fuzz.esh", text);
-        let options = Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true };
+        let options =
+            Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true, externs: false };
         eshkol_core::compile(&mut sources, source, &mut NoIncludes, options);
     }
 }

@@ -54,7 +54,8 @@ fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sour
     caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
-        let options = Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true };
+        let options =
+            Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true, externs: false };
         (compile(&mut sources, source, &mut NoIncludes, options), sources)
     })
 }

@@ -39,6 +39,7 @@ fn options(optimisation: Optimisation) -> Options {
         architecture: Architecture::find(std::env::consts::ARCH, endianness),
         optimisation,
         check_allocation: true,
+        externs: false,
     }
 }
 

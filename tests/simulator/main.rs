@@ -1,6 +1,7 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
 mod histograms;
+mod kernel_functions;
 mod logging;
 mod network;
 mod perf_events;

@@ -69,6 +69,7 @@ fn unit(source: SourceId, maps: &[&str], structs: &[(&str, &[&str])], enums: &[(
         globals: Arena::new(),
         programs: Vec::new(),
         functions: Arena::new(),
+        kfuncs: Arena::new(),
         facts: Arena::new(),
         constants: Vec::new(),
     }

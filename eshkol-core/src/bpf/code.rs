@@ -1,6 +1,7 @@
 //! Machine code, before it is put into an object.
 
 use crate::check::kernel_types::FactId;
+use crate::check::typed::KfuncId;
 use crate::ir::{FunctionId, GlobalSection, MapId};
 use crate::source::Span;
 
@@ -66,6 +67,8 @@ pub enum RelocationTarget {
     /// The immediate of an arithmetic instruction, or the offset of a load: what is found out about the running kernel. The instruction
     /// has what it is for the declared types.
     Fact(FactId),
+    /// `call` of a function of the kernel that the unit declares.
+    Kfunc(KfuncId),
     /// `call` of a function of the unit, or `ld_imm64` of its address.
     Function(FunctionId),
 }

@@ -35,6 +35,7 @@ fn target_text(target: RelocationTarget) -> String {
         RelocationTarget::Map(map) => map.to_string(),
         RelocationTarget::Function(function) => function.to_string(),
         RelocationTarget::Fact(fact) => fact.to_string(),
+        RelocationTarget::Kfunc(kfunc) => kfunc.to_string(),
         RelocationTarget::Global { section, offset } => format!("{section}+{offset}"),
     }
 }

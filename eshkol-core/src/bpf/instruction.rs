@@ -270,6 +270,11 @@ impl Instruction {
         Self { source: pseudo::CALL, immediate: -1, ..Self::of(class::JMP | jump::CALL) }
     }
 
+    /// A call of a function of the kernel that the unit declares; which, the loader says.
+    pub const fn call_kfunc(number: i32) -> Self {
+        Self { source: pseudo::KFUNC_CALL, immediate: number, ..Self::of(class::JMP | jump::CALL) }
+    }
+
     /// The first slot of a 64-bit immediate load; [`Self::wide_high`] is the second.
     pub const fn wide_low(destination: u8, source: u8, immediate: i32) -> Self {
         Self { destination, source, immediate, ..Self::of(class::LD | mode::IMM | size::DW) }

@@ -201,6 +201,7 @@ impl Checker<'_> {
         match procedure {
             Procedure::Builtin(name) => self.apply_builtin(name, values, position, span),
             Procedure::Struct(definition, which) => self.apply_struct(*definition, which, values, span),
+            Procedure::Kfunc(kfunc) => self.call_kfunc(*kfunc, values, span),
             Procedure::Composed(procedures) => {
                 let mut values = values;
                 for procedure in procedures.iter().rev() {

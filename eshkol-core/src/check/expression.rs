@@ -205,6 +205,7 @@ impl Checker<'_> {
                 }
             }
             Some(Declared::Value) => self.constant_or_procedure(id, span),
+            Some(Declared::Kfunc(kfunc)) => Value::Static(Static::Procedure(Procedure::Kfunc(*kfunc)), span),
             Some(
                 Declared::Struct(_)
                 | Declared::Header(_)

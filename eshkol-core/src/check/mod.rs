@@ -23,6 +23,7 @@ mod functions;
 mod implied;
 pub(crate) mod kernel_memory;
 pub mod kernel_types;
+mod kfunc;
 mod loops;
 mod or;
 mod parts;
@@ -121,6 +122,7 @@ pub fn check(
         constants,
         programs,
         functions,
+        kfuncs: declarations.kfuncs,
         facts,
         log,
     })

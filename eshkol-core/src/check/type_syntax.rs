@@ -224,7 +224,7 @@ fn named<'u>(scope: &mut dyn Scope<'u>, program: Option<ProgramId>, name: &str, 
                 );
                 None
             }
-            Declared::Map(_) | Declared::Global(_) | Declared::Value => None,
+            Declared::Map(_) | Declared::Global(_) | Declared::Kfunc(_) | Declared::Value => None,
         };
     }
     let diagnostic = unknown(scope, program, name, span);

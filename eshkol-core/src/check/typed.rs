@@ -32,6 +32,8 @@ ids! {
     GlobalId = "global";
     /// A function that stays a function (BPF-to-BPF call).
     FunctionId = "fn";
+    /// A function of the kernel that the unit declares.
+    KfuncId = "kfunc";
 }
 
 /// A checked unit.
@@ -59,6 +61,8 @@ pub struct Unit {
     pub programs: Vec<Program>,
     /// Functions that programs call.
     pub functions: Arena<FunctionId, Function>,
+    /// Functions of the kernel that programs may call, in order of definition.
+    pub kfuncs: Arena<KfuncId, Kfunc>,
     /// What programs ask of the running kernel.
     pub facts: Arena<FactId, Fact>,
     /// What programs log; a record begins with its number here.
@@ -93,6 +97,30 @@ pub struct Map {
     pub hidden: Option<HiddenMap>,
     /// For `:histogram`, which is a per-CPU array or hash to the kernel: what is counted together.
     pub histogram: Option<Histogram>,
+}
+
+/// A function of the kernel that is no helper: the running kernel is asked for it by name when the unit is loaded.
+#[derive(Clone, Debug)]
+pub struct Kfunc {
+    /// Its name.
+    pub name: Name,
+    /// The defining token.
+    pub span: Span,
+    /// Its name in the kernel.
+    pub symbol: String,
+    /// The names of its parameters, and what they take.
+    pub parameters: Vec<(Name, KfuncParameter)>,
+    /// What it gives, where it gives anything.
+    pub result: Option<IntType>,
+}
+
+/// What a function of the kernel takes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum KfuncParameter {
+    /// A number.
+    Int(IntType),
+    /// A map.
+    Map,
 }
 
 /// What a map is there for that no text defines.

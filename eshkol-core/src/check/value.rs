@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::flow::Epoch;
 use super::implied::Implied;
 use super::range::Range;
-use super::typed::{self, LocalId, MapId, Type};
+use super::typed::{self, KfuncId, LocalId, MapId, Type};
 use super::types::{DataType, IntType};
 use crate::expand::form::{self, DefId, Lambda, ProgramId, StructProcedure, VarId};
 use crate::source::Span;
@@ -78,6 +78,8 @@ pub(super) enum Procedure {
     Defined(DefId),
     /// Of the language.
     Builtin(Name),
+    /// Of the kernel, as the unit declares it.
+    Kfunc(KfuncId),
     /// Of a struct or header.
     Struct(DefId, StructProcedure),
     /// Several, to be applied from the last to the first.

@@ -43,6 +43,7 @@ pub(super) enum Sort {
     Enum,
     KernelStruct,
     KernelEnum,
+    Kfunc,
     Global,
     Alias,
     Procedure,
@@ -59,6 +60,7 @@ impl Sort {
             Self::Enum => "an enum",
             Self::KernelStruct => "a struct of the kernel",
             Self::KernelEnum => "an enum of the kernel",
+            Self::Kfunc => "a function of the kernel",
             Self::Global => "a global",
             Self::Alias => "the name of a type",
             Self::Procedure => "a procedure",
@@ -91,6 +93,10 @@ pub(super) enum Pending {
     },
     KernelEnum {
         variants: Vec<Ident>,
+    },
+    Kfunc {
+        parameters: Vec<FieldSyntax>,
+        result: Option<Datum>,
     },
     Global {
         mutable: bool,
@@ -257,6 +263,25 @@ impl Expander<'_> {
         }
     }
 
+    /// `define-kfunc`.
+    pub(super) fn declare_kfunc(&mut self, form: &Datum, arguments: &[Datum]) -> Outcome<()> {
+        let Some((name, rest)) = arguments.split_first() else {
+            return Err(Refusal::malformed(form.span, "a name, parameters and a result are wanted"));
+        };
+        let (parameters, result) = match rest.split_last() {
+            Some((last, parameters)) if last.as_list().is_none() => (parameters, Some(without_aliases(last))),
+            _ => (rest, None),
+        };
+        let mut parsed = Vec::new();
+        for parameter in parameters {
+            match parameter.as_list() {
+                Some([_, _]) => parsed.push(self.field(parameter)?),
+                _ => return Err(Refusal::malformed(parameter.span, "a parameter `(name type)` is wanted here")),
+            }
+        }
+        self.declare(name, form, Sort::Kfunc, Pending::Kfunc { parameters: parsed, result }).map(|_| ())
+    }
+
     /// `define-enum` and `define-kernel-enum`.
     pub(super) fn declare_enum(&mut self, form: &Datum, arguments: &[Datum], sort: Sort) -> Outcome<()> {
         let Some((name, items)) = arguments.split_first() else {
@@ -353,6 +378,10 @@ impl Expander<'_> {
             Pending::Header { fields } => DefinitionKind::Header { fields: self.note_field_types(fields) },
             Pending::KernelStruct { fields } => DefinitionKind::KernelStruct { fields: self.note_field_types(fields) },
             Pending::KernelEnum { variants } => DefinitionKind::KernelEnum { variants },
+            Pending::Kfunc { parameters, result } => DefinitionKind::Kfunc {
+                parameters: self.note_field_types(parameters),
+                result: result.map(|result| self.type_syntax(&result)),
+            },
             Pending::Enum { variants } => DefinitionKind::Enum {
                 variants: variants
                     .into_iter()

@@ -108,6 +108,8 @@ pub enum DefinitionKind {
     KernelStruct { fields: Vec<FieldSyntax> },
     /// `(define-kernel-enum name variant …)`.
     KernelEnum { variants: Vec<Ident> },
+    /// `(define-kfunc name (parameter type) … result)`; the result is missing where nothing is given.
+    Kfunc { parameters: Vec<FieldSyntax>, result: Option<Datum> },
     /// `(define-global name type init)` or `(define-global (name :mutable) type init)`.
     Global { mutable: bool, ty: Datum, init: Option<Expr> },
     /// `(define-type name type)`.

@@ -72,6 +72,20 @@ impl Printer<'_, '_> {
                 }
                 self.out.write_str(")")
             }
+            DefinitionKind::Kfunc { parameters, result } => {
+                write!(self.out, "(define-kfunc {name}")?;
+                for parameter in parameters {
+                    write!(self.out, " ({}", parameter.name.name)?;
+                    for ty in &parameter.ty {
+                        write!(self.out, " {ty}")?;
+                    }
+                    self.out.write_str(")")?;
+                }
+                if let Some(result) = result {
+                    write!(self.out, " {result}")?;
+                }
+                self.out.write_str(")")
+            }
             DefinitionKind::Enum { variants } => {
                 write!(self.out, "(define-enum {name}")?;
                 for (variant, value) in variants {

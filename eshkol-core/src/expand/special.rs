@@ -77,7 +77,7 @@ specials! {
     DefineType "define-type" "(define-type name type)";
     DefineKernelStruct "define-kernel-struct" "(define-kernel-struct name (field type) …)";
     DefineKernelEnum "define-kernel-enum" "(define-kernel-enum name variant …)";
-    DefineKfunc "define-kfunc" "(define-kfunc name …)";
+    DefineKfunc "define-kfunc" "(define-kfunc name (parameter type) … result)";
     Import "import" "(import (library name))";
     Include "include" "(include \"file.esh\")";
 }

@@ -64,7 +64,8 @@ impl Expander<'_> {
             Special::Include => self.include(&form, arguments, program),
             Special::DefineKernelStruct => self.declare_struct(&form, arguments, Sort::KernelStruct),
             Special::DefineKernelEnum => self.declare_enum(&form, arguments, Sort::KernelEnum),
-            Special::DefineKfunc | Special::Import => {
+            Special::DefineKfunc => self.declare_kfunc(&form, arguments),
+            Special::Import => {
                 self.not_available(special, &form, arguments);
                 Ok(())
             }

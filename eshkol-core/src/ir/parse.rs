@@ -301,6 +301,11 @@ impl Parser {
                 words.expect("(")?;
                 Ok(Op::CallHelper { helper, arguments: self.arguments(words)? })
             }
+            "kernel" => {
+                let helper = HelperId::declared(Id::new(words.id("kfunc")? as usize));
+                words.expect("(")?;
+                Ok(Op::CallHelper { helper, arguments: self.arguments(words)? })
+            }
             "call" => {
                 let function = Id::new(words.id("fn")? as usize);
                 words.expect("(")?;
@@ -451,11 +456,12 @@ b0(v0: context, v1):
   v15 = compare-exchange.4 v13 + 8, v1, v9
   v16 = call fn2()
   v17: function = function fn1
+  v18 = kernel kfunc1(v10, v9)
   branch above v5, v3 -> b1, b2(v16, v9)
 b1:
   branch bits-set.32 v1, v4 -> b1, b2(v4, v4)
-b2(v18, v19):
-  return v18
+b2(v19, v20):
+  return v19
 }
 "#;
 

@@ -141,7 +141,10 @@ impl fmt::Display for Op {
             Self::Map(map) => write!(f, "map {map}"),
             Self::FunctionAddress(function) => write!(f, "function {function}"),
             Self::GlobalAddress { section, offset } => write!(f, "global {section} + {offset}"),
-            Self::CallHelper { helper, arguments } => write!(f, "helper {}{}", helper.0, Arguments(arguments)),
+            Self::CallHelper { helper, arguments } => match helper.as_declared() {
+                Some(kfunc) => write!(f, "kernel {kfunc}{}", Arguments(arguments)),
+                None => write!(f, "helper {}{}", helper.0, Arguments(arguments)),
+            },
             Self::CallFunction { function, arguments } => write!(f, "call {function}{}", Arguments(arguments)),
         }
     }

@@ -14,11 +14,29 @@ mod tests;
 mod tracing;
 
 use super::{KernelVersion, MapKind, ProgramType};
+use crate::arena::Id as _;
+use crate::check::typed::KfuncId;
 use crate::check::types::IntType;
 
-/// The number of a helper, as in `enum bpf_func_id`.
+/// The number of a helper, as in `enum bpf_func_id`; or of a function of the kernel that the unit declares, which has none of its own before
+/// it is loaded.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct HelperId(pub u32);
+
+/// From here on, numbers stand for declared functions. The kernel's own are below a few hundred, and will stay so.
+const DECLARED: u32 = 1 << 31;
+
+impl HelperId {
+    /// That of a declared function.
+    pub fn declared(function: KfuncId) -> Self {
+        Self(DECLARED.saturating_add(u32::try_from(function.index()).unwrap_or(u32::MAX)))
+    }
+
+    /// The declared function that it stands for, if any.
+    pub fn as_declared(self) -> Option<KfuncId> {
+        self.0.checked_sub(DECLARED).map(|number| KfuncId::new(number as usize))
+    }
+}
 
 /// `bpf_tail_call`
 pub const TAIL_CALL: HelperId = HelperId(12);

@@ -4,6 +4,7 @@
 pub mod architecture;
 pub mod constant;
 pub mod helper;
+pub mod kfunc;
 pub mod map_flag;
 pub mod map_kind;
 pub mod packet_header;

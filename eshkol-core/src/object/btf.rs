@@ -64,6 +64,8 @@ pub(super) enum Linkage {
     Static = 0,
     /// Everyone.
     Global = 1,
+    /// It is elsewhere.
+    Extern = 2,
 }
 
 /// A type.

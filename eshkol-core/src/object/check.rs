@@ -135,7 +135,7 @@ fn check_relocations(input: &Input<'_>, layout: &Layout<'_>, object: &mut Object
         RelocationTarget::Global { section, offset } => {
             Some((PSEUDO_MAP_VALUE, *numbers.get(&section_name(input.unit, section))?, i32::try_from(offset).ok()?))
         }
-        RelocationTarget::Function(_) | RelocationTarget::Fact(_) => None,
+        RelocationTarget::Function(_) | RelocationTarget::Fact(_) | RelocationTarget::Kfunc(_) => None,
     };
     for (_, placed) in layout.code() {
         let function = find(object, placed)?;

@@ -15,8 +15,9 @@ use super::data::DataSection;
 use super::instruction::{self, CALL, LOAD_IMMEDIATE_64, PSEUDO_CALL, SLOT};
 use super::layout::{CodeSection, Layout, Role};
 use super::maps::{Definition, MAPS};
-use crate::arena::Id;
+use crate::arena::{Arena, Id};
 use crate::bpf::{self, RelocationTarget};
+use crate::check::typed::{Kfunc, KfuncId};
 use crate::compile::Endianness;
 use crate::ir::GlobalSection;
 
@@ -34,6 +35,8 @@ pub(super) struct Parts<'a> {
     pub(super) btf: &'a [u8],
     pub(super) ext: &'a [u8],
     pub(super) endianness: Endianness,
+    /// The functions of the kernel, where they are externs.
+    pub(super) externs: Option<&'a Arena<KfuncId, Kfunc>>,
 }
 
 /// What relocations can refer to.
@@ -43,6 +46,8 @@ struct Symbols {
     functions: Vec<(SymbolId, SymbolId, u32)>,
     /// Of each data section: the section, its own symbol and those of its globals.
     data: Vec<(SymbolId, Vec<SymbolId>)>,
+    /// Of each function of the kernel, where they are externs.
+    kfuncs: Vec<SymbolId>,
 }
 
 /// Writes the file.
@@ -59,9 +64,17 @@ pub(super) fn write(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
     let section = add_section(&mut object, "license", SectionKind::Data);
     object.append_section_data(section, &license, 1);
 
-    let mut symbols = Symbols { maps: add_maps(&mut object, parts.maps), functions: Vec::new(), data: Vec::new() };
+    let mut symbols = Symbols {
+        maps: add_maps(&mut object, parts.maps),
+        functions: Vec::new(),
+        data: Vec::new(),
+        kfuncs: Vec::new(),
+    };
     for section in parts.data {
         symbols.data.push(add_data(&mut object, section));
+    }
+    for function in parts.externs.into_iter().flat_map(Arena::values) {
+        symbols.kfuncs.push(add_extern(&mut object, &function.symbol));
     }
     for (section, id) in parts.layout.sections.iter().zip(&code) {
         add_code_symbols(&mut object, section, *id, &mut symbols);
@@ -96,6 +109,20 @@ fn add_symbol(
         scope,
         weak: false,
         section: SymbolSection::Section(section),
+        flags: SymbolFlags::None,
+    })
+}
+
+/// A symbol that is in no section.
+fn add_extern(object: &mut Object<'_>, name: &str) -> SymbolId {
+    object.add_symbol(Symbol {
+        name: name.as_bytes().to_vec(),
+        value: 0,
+        size: 0,
+        kind: SymbolKind::Unknown,
+        scope: SymbolScope::Dynamic,
+        weak: false,
+        section: SymbolSection::Undefined,
         flags: SymbolFlags::None,
     })
 }
@@ -156,9 +183,12 @@ fn add_code(
     for placed in &section.code {
         let mut instructions = placed.code.instructions.clone();
         for relocation in &placed.code.relocations {
-            // Those are in BTF.ext.
-            if matches!(relocation.target, RelocationTarget::Fact(_)) {
-                continue;
+            match relocation.target {
+                // Those are in BTF.ext.
+                RelocationTarget::Fact(_) => continue,
+                // Those are filled in by the runtime.
+                RelocationTarget::Kfunc(_) if parts.externs.is_none() => continue,
+                _ => {}
             }
             let error = || {
                 let at = relocation.instruction;
@@ -202,6 +232,11 @@ fn resolve(
             slot.source = 0;
             slot.immediate = i32::try_from(rest).ok()?;
             (offset < data.bytes).then_some((symbol, R_BPF_64_64))
+        }
+        (RelocationTarget::Kfunc(function), CALL) => {
+            slot.source = PSEUDO_CALL;
+            slot.immediate = -1;
+            Some((*symbols.kfuncs.get(function.index())?, R_BPF_64_32))
         }
         (RelocationTarget::Function(function), CALL) => {
             slot.source = PSEUDO_CALL;

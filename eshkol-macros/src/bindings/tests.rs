@@ -150,6 +150,7 @@ fn unit(names: &Names) -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        kfuncs: Arena::new(),
         facts: Arena::new(),
         constants,
     }
@@ -174,6 +175,7 @@ fn output(names: &Names, object: &[u8]) -> Output {
         programs: vec![code],
         functions: Vec::new(),
         object: object.to_vec(),
+        kfunc_calls: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::environment::Environment;
 use super::helper;
 use super::instruction::{Atomic, FRAME_POINTER, Immediate, Instruction, Operand, Register, Size};
+use super::kernel_function::{self, KernelFunction};
 use super::map::Map;
 use super::memory::{Fault, Kind, Memory, Region, RegionId};
 use super::object::Program;
@@ -20,6 +21,8 @@ pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) maps: Vec<Map>,
     pub(super) environment: Environment,
+    /// Functions of the kernel, by the numbers that the unit has for them.
+    pub(super) kernel_functions: Vec<KernelFunction>,
 }
 
 /// Where a packet is to go that a program redirects.
@@ -320,6 +323,7 @@ impl<'a> Run<'a> {
                     return self.begin(next);
                 }
             }
+            Instruction::CallKernel { number } => self.call_kernel(number)?,
             Instruction::CallFunction { target } => {
                 self.enter(at + 1)?;
                 return Ok(target);
@@ -430,6 +434,18 @@ impl<'a> Run<'a> {
         let result = (helper.call)(self, arguments);
         // What happens in a function that the helper calls happens there.
         let result = result.map_err(|fault| if self.at == at { called(fault) } else { fault })?;
+        self.registers.forget_arguments();
+        self.registers.set(0, result);
+        Ok(())
+    }
+
+    /// Calls a function of the kernel that the unit declares.
+    fn call_kernel(&mut self, number: u32) -> Result<(), Fault> {
+        let number = number as usize;
+        let count = self.world.kernel_functions.get(number).map_or(0, |function| function.parameters);
+        let arguments: Vec<u64> =
+            (1..=5).take(count).map(|register| self.registers.get(register)).collect::<Result<_, _>>()?;
+        let result = kernel_function::call(self, number, &arguments)?;
         self.registers.forget_arguments();
         self.registers.set(0, result);
         Ok(())

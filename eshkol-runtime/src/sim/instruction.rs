@@ -77,6 +77,10 @@ pub(super) enum Instruction {
     CallFunction {
         target: usize,
     },
+    /// Of the kernel, by the number that the unit has for it.
+    CallKernel {
+        number: u32,
+    },
     Exit,
     /// The second slot of a load of 64 bits.
     SecondSlot,
@@ -198,6 +202,8 @@ mod pseudo {
     pub(super) const FUNCTION: u8 = 4;
     /// In a call: of a function of this program.
     pub(super) const CALL: u8 = 1;
+    /// In a call: of a function of the kernel.
+    pub(super) const KERNEL_CALL: u8 = 2;
 }
 
 /// Decodes a whole program. `Err` has the slot that is no instruction.
@@ -335,7 +341,7 @@ fn jump(slot: &bpf_insn, wide: bool, at: usize) -> Result<Instruction, Malformed
             return match slot.src_reg() {
                 0 => Ok(Instruction::CallHelper { number: slot.imm.cast_unsigned() }),
                 pseudo::CALL => Ok(Instruction::CallFunction { target: target(at, slot.imm)? }),
-                2 => Err("the simulator does not know the kernel's own functions (kfuncs)".to_owned()),
+                pseudo::KERNEL_CALL => Ok(Instruction::CallKernel { number: slot.imm.cast_unsigned() }),
                 other => Err(format!("a call of kind {other} is not known")),
             };
         }

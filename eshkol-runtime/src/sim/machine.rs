@@ -68,14 +68,16 @@ impl Machine {
             maps.push(map);
         }
         memory.forget_gone();
-        let world = World { memory, maps, environment: Environment::new(cpus) };
+        let environment = Environment::new(cpus);
+        let world = World { memory, maps, environment, kernel_functions: changes.kernel_functions() };
         Ok(Self(Arc::new(Shared { programs: contents.programs, world: Mutex::new(world) })))
     }
 
     /// A program of these bytes alone, named `code`: instructions of the machine's byte order.
     pub fn of_code(code: &[u8]) -> Result<Self, SimulatorError> {
         let program = object::of_code(code)?;
-        let world = World { memory: Memory::default(), maps: Vec::new(), environment: Environment::new(1) };
+        let (memory, environment) = (Memory::default(), Environment::new(1));
+        let world = World { memory, maps: Vec::new(), environment, kernel_functions: Vec::new() };
         Ok(Self(Arc::new(Shared { programs: vec![program], world: Mutex::new(world) })))
     }
 
@@ -164,6 +166,24 @@ impl Machine {
     /// Sets the address that programs get for the current task's `task_struct`, which is 0 at first.
     pub fn set_task_address(&self, address: u64) {
         self.world().environment.task_address = address;
+    }
+
+    /// Has something stand in for a function of the kernel that the unit declares, by its name there: it is given the arguments, and what it gives
+    /// is the result. It runs in the middle of a program, so it can't ask the unit for anything.
+    pub fn set_kernel_function(
+        &self,
+        symbol: &str,
+        work: impl FnMut(&[u64]) -> u64 + Send + 'static,
+    ) -> Result<(), SimulatorError> {
+        let mut world = self.world();
+        let found = world.kernel_functions.iter_mut().find(|function| function.symbol == symbol);
+        let function = found.ok_or_else(|| {
+            SimulatorError::unable(format!(
+                "have something stand in for `{symbol}`: the unit declares no such function"
+            ))
+        })?;
+        function.stand_in = Some(Box::new(work));
+        Ok(())
     }
 
     /// Sets the interface and the queue that packets come from: 1 and 0 at first.

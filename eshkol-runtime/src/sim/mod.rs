@@ -14,6 +14,7 @@ mod environment;
 mod execute;
 mod helper;
 mod instruction;
+mod kernel_function;
 mod lines;
 mod machine;
 mod map;

@@ -6,11 +6,13 @@ use std::os::fd::RawFd;
 use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 
 use super::instruction::{Instruction, decode};
+use super::kernel_function::KernelFunction;
 use super::lines::{Lines, Texts};
 use super::map::Definition;
 use super::socket_buffer::SocketBufferProgram;
 use super::violation::SimulatorError;
 use crate::object::{check_bytes, guarded};
+use crate::spec::KfuncSpec;
 use crate::sys::kind;
 
 /// What an object holds.
@@ -56,6 +58,20 @@ pub(crate) struct Changes<'a> {
     pub(crate) max_entries: &'a [(&'static str, u32)],
     /// The file in whose lines places are told, where they can be; without it, in those of whatever file they are in.
     pub(crate) file: Option<&'a str>,
+    /// Functions of the kernel that the unit declares.
+    pub(crate) kfuncs: &'a [KfuncSpec],
+}
+
+impl Changes<'_> {
+    /// The functions, without anything that stands in for them yet.
+    pub(super) fn kernel_functions(&self) -> Vec<KernelFunction> {
+        let function = |spec: &KfuncSpec| KernelFunction {
+            symbol: spec.symbol,
+            parameters: spec.parameters.len(),
+            stand_in: None,
+        };
+        self.kfuncs.iter().map(function).collect()
+    }
 }
 
 pub(super) fn read(bytes: &[u8], changes: &Changes<'_>) -> Result<Contents, SimulatorError> {

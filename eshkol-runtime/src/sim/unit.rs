@@ -35,7 +35,8 @@ impl Unit {
             .map_err(|error| Error::with_advice("open /dev/null", "Every system should have it", error))?;
         // Programs of a unit come from one file; what comes from the prelude is shown where the file uses it.
         let file = spec.programs.first().map(|program| program.file);
-        let changes = Changes { globals: &settings.globals, max_entries: &settings.max_entries, file };
+        let changes =
+            Changes { globals: &settings.globals, max_entries: &settings.max_entries, file, kfuncs: spec.kfuncs };
         let machine = Machine::load_with(spec.object, &changes).map_err(Error::Simulator)?;
         Ok(Self { machine, placeholder: Placeholder(Arc::new(null)) })
     }

@@ -144,6 +144,16 @@ static TABLE: &[Advice] = &[
         "ask first: `(if (field-exists? task-struct state) … …)`; or declare the field as this kernel has it (`bpftool btf dump` shows how)",
     ),
     limit(
+        &["calling kernel function", "is not allowed"],
+        "this type of program may not call that function of the kernel (kfunc) in this kernel",
+        "see which types may: the documentation of the function, or `register_btf_kfunc_id_set` in the kernel's source",
+    ),
+    limit(
+        &["JIT does not support calling kernel function"],
+        "functions of the kernel (kfuncs) are called by compiled programs only, and the kernel does not compile them here",
+        "turn its compiler on (`sysctl net.core.bpf_jit_enable=1`), where this machine has one",
+    ),
+    limit(
         &["unknown func"],
         "this kernel, or this type of program in it, does not have that helper",
         "set `(min-kernel …)` to the oldest kernel you run on: the compiler then says which helpers it lacks",

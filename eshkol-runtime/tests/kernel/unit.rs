@@ -132,6 +132,7 @@ impl Unit {
             programs: self.programs.leak(),
             globals: self.globals.leak(),
             log: &[],
+            kfuncs: &[],
         }))
     }
 

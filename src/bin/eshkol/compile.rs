@@ -173,7 +173,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         Level::None => Optimisation::None,
         Level::Full => Optimisation::Full,
     };
-    Ok(Options { architecture: architecture(arguments)?, optimisation, check_allocation: true })
+    Ok(Options { architecture: architecture(arguments)?, optimisation, check_allocation: true, externs: true })
 }
 
 /// Compiles to the end.

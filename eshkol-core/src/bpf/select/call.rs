@@ -3,6 +3,7 @@
 use regalloc2::{Operand, VReg};
 
 use super::Selector;
+use crate::arena::Id as _;
 use crate::bpf::code::{Instruction, RelocationTarget};
 use crate::bpf::machine::{Operation, physical};
 use crate::ir::{FunctionId, Value};
@@ -10,7 +11,15 @@ use crate::kernel::HelperId;
 
 impl Selector<'_> {
     pub(super) fn call_helper(&mut self, helper: HelperId, arguments: &[Value], wanted: Option<VReg>) {
-        self.call(Instruction::call_helper(helper.0.cast_signed()), None, arguments, wanted);
+        match helper.as_declared() {
+            Some(kfunc) => {
+                // The number is the unit's own until the loader finds the kernel's.
+                let number = i32::try_from(kfunc.index()).unwrap_or(i32::MAX);
+                let target = RelocationTarget::Kfunc(kfunc);
+                self.call(Instruction::call_kfunc(number), Some(target), arguments, wanted);
+            }
+            None => self.call(Instruction::call_helper(helper.0.cast_signed()), None, arguments, wanted),
+        }
     }
 
     pub(super) fn call_function(&mut self, function: FunctionId, arguments: &[Value], wanted: Option<VReg>) {

@@ -55,6 +55,7 @@ impl<'u, 'd> Declarer<'u, 'd> {
                 }
                 DefinitionKind::Map { .. }
                 | DefinitionKind::Global { .. }
+                | DefinitionKind::Kfunc { .. }
                 | DefinitionKind::KernelStruct { .. }
                 | DefinitionKind::KernelEnum { .. } => {}
                 _ => {
@@ -75,6 +76,7 @@ impl<'u, 'd> Declarer<'u, 'd> {
             }
             DefinitionKind::Map { .. }
             | DefinitionKind::Global { .. }
+            | DefinitionKind::Kfunc { .. }
             | DefinitionKind::Value { .. }
             | DefinitionKind::KernelStruct { .. }
             | DefinitionKind::KernelEnum { .. } => None,

@@ -12,6 +12,7 @@ mod header;
 mod hidden;
 mod histogram;
 mod kernel;
+mod kfunc;
 mod map;
 mod program;
 pub mod scope;
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::kernel_types::{KernelEnumId, KernelStructId, KernelType};
-use super::typed::{Global, GlobalId, Map, MapId};
+use super::typed::{Global, GlobalId, Kfunc, KfuncId, Map, MapId};
 use super::types::{DataType, EnumId, Storage, StructId, Types};
 use super::{constant, type_syntax};
 use crate::arena::{Arena, ids};
@@ -59,6 +60,8 @@ pub struct Declarations {
     pub maps: Arena<MapId, Map>,
     /// Globals, in order of definition.
     pub globals: Arena<GlobalId, Global>,
+    /// Functions of the kernel, in order of definition.
+    pub kfuncs: Arena<KfuncId, Kfunc>,
     /// Headers of `define-header`.
     pub headers: Arena<HeaderId, Header>,
     /// What each definition declares; one with an error is missing.
@@ -106,6 +109,8 @@ pub enum Declared {
     KernelStruct(KernelStructId),
     /// `define-kernel-enum`
     KernelEnum(KernelEnumId),
+    /// `define-kfunc`
+    Kfunc(KfuncId),
     /// `define-type`
     Alias(DataType),
     /// A constant or procedure: the checker's business.
@@ -184,6 +189,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
     let min_kernel = declared.min_kernel;
     let mut maps = Arena::new();
     let mut globals = Arena::new();
+    let mut kfuncs = Arena::new();
     let mut declarer = Declarer::new(unit, diagnostics);
     declarer.declare_kernel_types();
     declarer.declare_types();
@@ -201,6 +207,9 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
             DefinitionKind::Global { mutable, ty, init } => declarer
                 .declare_global(definition, *mutable, ty, init.as_ref(), min_kernel)
                 .map(|global| Declared::Global(globals.push(global))),
+            DefinitionKind::Kfunc { parameters, result } => declarer
+                .declare_kfunc(definition, parameters, result.as_ref(), min_kernel)
+                .map(|kfunc| Declared::Kfunc(kfuncs.push(kfunc))),
             _ => None,
         };
         if let Some(declared) = declared {
@@ -227,6 +236,7 @@ pub fn declare(unit: &Unit, diagnostics: &mut Diagnostics) -> Declarations {
         types,
         maps,
         globals,
+        kfuncs,
         headers,
         by_definition,
         programs: declared.programs,

@@ -109,8 +109,12 @@ impl Body<'_> {
                 list![Tree::atom("advance"), self.tree(from), self.tree(bytes), Tree::atom(format_args!("≤{maximum}"))]
             }
             ExprKind::Helper { helper, arguments } => {
-                let name =
-                    helper::by_id(*helper).map_or_else(|| format!("helper-{}", helper.0), |row| row.name.to_owned());
+                let kfunc = helper.as_declared().and_then(|kfunc| self.printer.unit.kfuncs.get(kfunc));
+                let name = match (kfunc, helper::by_id(*helper)) {
+                    (Some(kfunc), _) => kfunc.name.to_string(),
+                    (None, Some(row)) => row.name.to_owned(),
+                    (None, None) => format!("helper-{}", helper.0),
+                };
                 let arguments = arguments.iter().map(|argument| self.argument(argument));
                 Tree::List(std::iter::once(Tree::atom(name)).chain(arguments).collect())
             }

@@ -162,6 +162,7 @@ fn unit() -> Unit {
         globals,
         programs: vec![program],
         functions: Arena::new(),
+        kfuncs: Arena::new(),
         facts: Arena::new(),
         constants: Vec::new(),
     }

@@ -238,6 +238,7 @@ pub(super) fn unit_of(entry: Function) -> Unit {
         globals: Arena::<_, Global>::new(),
         programs: vec![program],
         functions: Arena::new(),
+        kfuncs: Arena::new(),
         facts: Arena::new(),
         constants: Vec::new(),
     }

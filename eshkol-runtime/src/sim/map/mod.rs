@@ -272,6 +272,12 @@ impl Map {
         self.storage.waiting()
     }
 
+    /// How many keys there are.
+    pub(super) fn count(&self) -> u64 {
+        let first = self.storage.next_key(None);
+        std::iter::successors(first, |key| self.storage.next_key(Some(key))).count() as u64
+    }
+
     /// Whether a packet can be redirected to what is under a key.
     pub(super) fn has(&mut self, memory: &mut Memory, key: &[u8]) -> bool {
         self.storage.find(memory, key, By::User).is_some()
