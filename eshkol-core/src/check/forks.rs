@@ -47,3 +47,11 @@ pub(super) fn goes_on(expr: &Expr, id: LoopId) -> bool {
     parts(expr, &mut |part| found = found || goes_on(part, id));
     found
 }
+
+/// How many choices an expression makes that the verifier can't decide by the text alone.
+pub(super) fn choices(expr: &Expr) -> usize {
+    let own = matches!(&expr.kind, Typed::If { test, .. } if !matches!(test.kind, Typed::Constant(_)));
+    let mut count = usize::from(own);
+    parts(expr, &mut |part| count += choices(part));
+    count
+}

@@ -322,6 +322,21 @@ impl FunctionLowering<'_> {
         }
     }
 
+    /// Lets a local that stays the same change for a while. Gives what it is until then; `None` where it may change anyway.
+    pub(super) fn let_change(&mut self, local: LocalId) -> Option<Words> {
+        let Some(Binding::Words(words)) = self.bindings.get(local).cloned() else { return None };
+        let types = self.local_types(local);
+        let variables = self.declare(types);
+        self.set_binding(local, Binding::Variables(variables));
+        self.set_local(local, words.clone());
+        Some(words)
+    }
+
+    /// Lets a local be again what it was before [`Self::let_change`].
+    pub(super) fn let_stay(&mut self, local: LocalId, words: Words) {
+        self.set_binding(local, Binding::Words(words));
+    }
+
     // Control.
 
     /// What comes before the value of a `Let` or `Seq`, and then the expression whose value it is.

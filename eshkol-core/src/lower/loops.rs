@@ -83,6 +83,12 @@ impl FunctionLowering<'_> {
             let slot = self.hidden_zero_slot();
             self.hidden_zero = Some(self.builder.hidden_zero(slot, span));
         }
+        let outside =
+            forgotten.iter().map(|forgotten| forgotten.local).filter(|local| position_of(*local, locals).is_none());
+        let unchanged: Vec<_> = outside.filter_map(|local| Some((local, self.let_change(local)?))).collect();
+        // Ways that come to the loop with different numbers are one from here on, too. What its variables begin with is often a
+        // constant, and known then.
+        self.forget_outside(&forgotten, locals, span);
         self.jump(header, initial, span);
         self.enter(header);
         self.bind_variables(locals, params);
@@ -90,6 +96,9 @@ impl FunctionLowering<'_> {
         let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types, locals, forgotten }));
         self.deliver(body, destination);
         self.set_loop(id, outer);
+        for (local, words) in unchanged {
+            self.let_stay(local, words);
+        }
         self.hidden_zero = outer_zero;
         self.builder.seal_block(header);
     }
@@ -98,24 +107,23 @@ impl FunctionLowering<'_> {
     fn forget(&mut self, forgotten: &[Forgotten], locals: &[(LocalId, Vec<ValueType>)], words: &mut Words, span: Span) {
         let Some(zero) = self.hidden_zero.filter(|_| !self.is_unreachable()) else { return };
         for Forgotten { local, bits } in forgotten {
-            let mut before = 0;
-            let position = locals.iter().find_map(|(other, types)| {
-                let position = before;
-                before += types.len();
-                (other == local).then_some(position)
-            });
-            match position {
-                Some(position) => {
-                    if let Some(word) = words.get_mut(position) {
-                        *word = self.hide(*word, *bits, zero, span);
-                    }
-                }
-                None => {
-                    if let [word] = *self.read_local(*local, span) {
-                        let word = self.hide(word, *bits, zero, span);
-                        self.set_local(*local, vec![word]);
-                    }
-                }
+            let position = position_of(*local, locals);
+            if let Some(word) = position.and_then(|position| words.get_mut(position)) {
+                *word = self.hide(*word, *bits, zero, span);
+            }
+        }
+        self.forget_outside(forgotten, locals, span);
+    }
+
+    /// Makes the verifier forget the numbers that are bound outside of a loop with these variables.
+    fn forget_outside(&mut self, forgotten: &[Forgotten], locals: &[(LocalId, Vec<ValueType>)], span: Span) {
+        let Some(zero) = self.hidden_zero.filter(|_| !self.is_unreachable()) else { return };
+        for Forgotten { local, bits } in forgotten {
+            if position_of(*local, locals).is_none()
+                && let [word] = *self.read_local(*local, span)
+            {
+                let word = self.hide(word, *bits, zero, span);
+                self.set_local(*local, vec![word]);
             }
         }
     }
@@ -233,4 +241,14 @@ impl FunctionLowering<'_> {
     fn set_loop(&mut self, id: LoopId, active: Option<ActiveLoop>) -> Option<ActiveLoop> {
         if self.loops.get(id).is_some() { std::mem::replace(self.loops.at_mut(id), active) } else { None }
     }
+}
+
+/// Where a local's words begin among those of a loop's variables; `None` where it is none of these.
+fn position_of(local: LocalId, locals: &[(LocalId, Vec<ValueType>)]) -> Option<usize> {
+    let mut before = 0;
+    locals.iter().find_map(|(other, types)| {
+        let position = before;
+        before += types.len();
+        (*other == local).then_some(position)
+    })
 }

@@ -14,8 +14,11 @@
 //! Where it knows nothing of the number, all ways look the same, and one is enough. So the numbers that such a loop carries
 //! along, other than those that count its rounds, are hidden from it where a next round begins ([`typed::Forgotten`]), and here
 //! no more is known of them than that they have so many bits. Where the body needs to know more, it is let be.
+//!
+//! A number that stays the same teaches the verifier something, too, with every test of it, and what it has learnt on the ways before
+//! keeps them apart in every later round. One or two such tests only come to as many ways; of more of them, the numbers are hidden as well.
 
-use super::super::forks::forks;
+use super::super::forks::{choices, forks};
 use super::super::parts::parts;
 use super::super::range::Range;
 use super::super::typed::{Expr, ExprKind as Typed, Forgotten, LocalId, Type};
@@ -26,6 +29,9 @@ use super::bound::{Counted, Counter, found_counters};
 use super::{ActiveLoop, LoopSpec};
 use crate::arena::Id as _;
 use std::collections::BTreeSet;
+
+/// The fewest choices in a round with which the numbers that stay the same are hidden, too.
+const MANY_CHOICES: usize = 3;
 
 /// A variable of which the verifier keeps so many low bits, and the range that it knows then.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -54,8 +60,15 @@ impl Carried {
 }
 
 impl Checker<'_> {
-    /// What a loop should make the verifier forget, given what its body has turned out to be.
-    pub(super) fn to_forget(&self, spec: &LoopSpec, types: &[Type], done: &ActiveLoop, value: &Value) -> Vec<Carried> {
+    /// What a loop should make the verifier forget, given what its body has turned out to be; and what instead, where the body turns out to
+    /// need to know more: the last is tried first.
+    pub(super) fn to_forget(
+        &self,
+        spec: &LoopSpec,
+        types: &[Type],
+        done: &ActiveLoop,
+        value: &Value,
+    ) -> Vec<Vec<Carried>> {
         let Value::Run(Run { expr: body, .. }) = value else { return Vec::new() };
         if !forks(body, done.id) {
             return Vec::new();
@@ -70,6 +83,7 @@ impl Checker<'_> {
         });
         let mut set = BTreeSet::new();
         assigned(body, done.inside, &mut set);
+        let same = if choices(body) < MANY_CHOICES { Vec::new() } else { self.staying_the_same(body, done, &set) };
         let outer = set.into_iter().filter_map(|local| {
             let what = Counted::Outer(local);
             let ty = &self.function.locals.get(local)?.ty;
@@ -80,7 +94,21 @@ impl Checker<'_> {
             };
             (!counts(what)).then(|| Carried::new(what, ty, range))?
         });
-        variables.chain(outer).collect()
+        let carried: Vec<_> = variables.chain(outer).collect();
+        let all = [carried.clone(), same].concat();
+        if all.len() > carried.len() { vec![carried, all] } else { vec![carried] }
+    }
+
+    /// The numbers bound outside that the body reads and does not set.
+    fn staying_the_same(&self, body: &Expr, done: &ActiveLoop, set: &BTreeSet<LocalId>) -> Vec<Carried> {
+        let mut read = BTreeSet::new();
+        read_outside(body, done.inside, &mut read);
+        let same = read.difference(set).filter_map(|local| {
+            let ty = &self.function.locals.get(*local)?.ty;
+            let range = self.flow_ranges(*local).filter(|range| range.low < range.high)?;
+            Carried::new(Counted::Outer(*local), ty, range)
+        });
+        same.collect()
     }
 
     /// What is known of a local at the start of the round that was checked last.
@@ -125,6 +153,16 @@ pub(super) fn set_outside(body: &Value, inside: usize) -> Option<BTreeSet<LocalI
     let mut set = BTreeSet::new();
     assigned(expr, inside, &mut set);
     Some(set)
+}
+
+/// The locals with numbers below `inside` that an expression reads.
+fn read_outside(expr: &Expr, inside: usize, read: &mut BTreeSet<LocalId>) {
+    if let Typed::Local(local) = &expr.kind
+        && local.index() < inside
+    {
+        read.insert(*local);
+    }
+    parts(expr, &mut |part| read_outside(part, inside, read));
 }
 
 /// The locals with numbers below `inside` that an expression sets.

@@ -111,6 +111,7 @@ impl Checker<'_> {
         let mut rounds: Option<Vec<Round>> = None;
         let mut pass = 0;
         let mut carried: Vec<Carried> = Vec::new();
+        let mut alternatives: Vec<Vec<Carried>> = Vec::new();
         // The outer locals that the body sets, as far as that is known.
         let mut set: Option<BTreeSet<LocalId>> = None;
         loop {
@@ -154,10 +155,11 @@ impl Checker<'_> {
             }
             if last {
                 // The body needs to know more.
-                carried.clear();
+                carried = alternatives.pop().unwrap_or_default();
             } else {
                 if pass == 1 {
-                    carried = self.to_forget(&spec, &types, &done, &value);
+                    alternatives = self.to_forget(&spec, &types, &done, &value);
+                    carried = alternatives.pop().unwrap_or_default();
                 }
                 counters = found_counters(&spec, &done);
                 set = forget::set_outside(&value, done.inside);
