@@ -99,11 +99,17 @@ impl Checker<'_> {
         if all.len() > carried.len() { vec![carried, all] } else { vec![carried] }
     }
 
-    /// The numbers bound outside that the body reads and does not set.
+    /// The numbers bound outside that the body reads and does not set. What counts the rounds of a loop around this one is known in
+    /// each of them, and has to be.
     fn staying_the_same(&self, body: &Expr, done: &ActiveLoop, set: &BTreeSet<LocalId>) -> Vec<Carried> {
         let mut read = BTreeSet::new();
         read_outside(body, done.inside, &mut read);
-        let same = read.difference(set).filter_map(|local| {
+        let counts = |local: LocalId| {
+            self.loops
+                .iter()
+                .any(|active| active.counters.iter().any(|counter| active.counter_local(counter) == Some(local)))
+        };
+        let same = read.difference(set).filter(|local| !counts(**local)).filter_map(|local| {
             let ty = &self.function.locals.get(*local)?.ty;
             let range = self.flow_ranges(*local).filter(|range| range.low < range.high)?;
             Carried::new(Counted::Outer(*local), ty, range)
