@@ -53,7 +53,7 @@ pub(crate) fn compare(program: &Program, ours: &Unit, theirs: &Unit) -> Result<(
     if one.len() == 1 && one == other {
         return Ok(());
     }
-    Err(format!("sends {one:02x?}, and in C {other:02x?}"))
+    Err(format!("sends {one:02x?}, and the other's {other:02x?}"))
 }
 
 fn attach(subject: &Subject, unit: &Unit) -> Result<TracingLink, String> {

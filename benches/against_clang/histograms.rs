@@ -36,7 +36,7 @@ fn compare_waits(ours: &Unit, theirs: &Unit) -> Result<(), String> {
     if least >= ROUNDS && least.abs_diff(other) <= least / 50 && differing <= least / 5 {
         return Ok(());
     }
-    Err(format!("counts {ours:?}, and in C {theirs:?}"))
+    Err(format!("counts {ours:?}, and the other's {theirs:?}"))
 }
 
 fn watch_scheduler(unit: &Unit) -> Result<[TracingLink; 2], String> {
@@ -115,7 +115,7 @@ fn compare_calls(ours: &Unit, theirs: &Unit) -> Result<(), String> {
     if is_right(ours) && is_right(theirs) {
         return Ok(());
     }
-    Err(format!("counts {ours:?} calls, long ones and unfinished ones, and in C {theirs:?}"))
+    Err(format!("counts {ours:?} calls, long ones and unfinished ones, and the other's {theirs:?}"))
 }
 
 fn watch_calls(unit: &Unit) -> Result<[TracingLink; 3], String> {

@@ -5,9 +5,13 @@
 //! their names. `cargo bench --profile dev` measures the compiler
 //! as `cargo build` runs it inside the macro: not optimised.
 //!
+//! Where bpf-linker is, and a rustc with its library's source, a second table stands beside it: the packet programs in Rust with
+//! aya-ebpf, `benches/aya`.
+//!
 //! As a test, which `cargo test` runs, it measures no time: it fails where we need more instructions than we may and where
 //! the record is not what clang gives; as root, it runs both in the kernel on the same packets and events, which must end the same.
 
+mod aya_ebpf;
 mod clang;
 mod compile;
 mod curve;
@@ -16,11 +20,13 @@ mod histograms;
 mod packets;
 mod programs;
 mod race;
+mod rows;
 mod table;
 mod unit;
 
 use std::process::ExitCode;
 
+use aya_ebpf::Toolchain;
 use clang::{CLANG, Reference, Source};
 use eshkol_test_support::{Privilege, require_root};
 use packets::PacketProgram;
@@ -68,13 +74,21 @@ fn table(wanted: &str) -> Result<(), String> {
         Source::Clang(version) => println!("clang: {version}"),
         Source::Record(version) => println!("clang: there is no {CLANG} here; recorded from {version}"),
     }
-    let with_kernel = matches!(reference.source, Source::Clang(_)) && require_root() == Privilege::Granted;
+    let with_kernel = require_root() == Privilege::Granted;
+    let with_clang = matches!(reference.source, Source::Clang(_));
     println!(
         "compiler: {}",
         if cfg!(debug_assertions) { "not optimised, as cargo runs it in the macro" } else { "optimised" }
     );
     println!("pairs: ours, clang's, and ours for each one of clang's\n");
-    table::print(&reference, with_kernel, wanted)?;
+    rows::print_beside_clang(&reference, with_kernel && with_clang, wanted)?;
+    match Toolchain::find() {
+        Ok(toolchain) => {
+            println!("\nthe same programs in Rust with aya-ebpf: {}\n", toolchain.version);
+            rows::print_beside_aya(&toolchain, with_kernel && with_clang, wanted)?;
+        }
+        Err(missing) => println!("\nno table beside aya-ebpf: {missing}"),
+    }
     if wanted.is_empty() {
         println!("\nhow compiling grows with the program:\n");
         curve::print()?;
@@ -106,6 +120,23 @@ fn test() -> Result<(), String> {
             if with_clang && privilege == Privilege::Granted {
                 in_kernel(&program, isa).map_err(|error| format!("{name}, {isa:?}: {error}"))?;
             }
+        }
+    }
+    match Toolchain::find() {
+        Ok(toolchain) if privilege == Privilege::Granted && with_clang => same_as_aya(&toolchain),
+        _ => Ok(()),
+    }
+}
+
+/// Runs ours and the programs in Rust in the kernel, where they must do the same.
+fn same_as_aya(toolchain: &Toolchain) -> Result<(), String> {
+    for isa in [Isa::V3, Isa::V4] {
+        let built = toolchain.build(isa)?;
+        for program in programs::all()? {
+            let Some(theirs) = built.object(&program)? else { continue };
+            let (ours, theirs) = (PacketProgram::load(compile::object(&program, isa)?)?, PacketProgram::load(theirs)?);
+            packets::compare(&program, &ours, &theirs)?;
+            println!("{}, {isa:?}: the same as in Rust", program.name);
         }
     }
     Ok(())

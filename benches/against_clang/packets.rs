@@ -211,7 +211,7 @@ pub(crate) fn compare(program: &Program, ours: &PacketProgram, theirs: &PacketPr
         if ours == theirs {
             return Ok(());
         }
-        Err(format!("{packet:02x?} gives {ours:02x?}, and in C {theirs:02x?}"))
+        Err(format!("{packet:02x?} gives {ours:02x?}, and the other's {theirs:02x?}"))
     };
     // What may pass depends on the time, and so each packet comes from an address of its own.
     let limits = matches!(program.name.as_str(), "syn-limiter" | "token-bucket");
@@ -231,5 +231,5 @@ pub(crate) fn compare(program: &Program, ours: &PacketProgram, theirs: &PacketPr
         ours.drops_floods(&syn).and_then(|()| theirs.drops_floods(&syn))?;
     }
     let (ours, theirs) = (ours.counted(), theirs.counted());
-    if ours == theirs { Ok(()) } else { Err(format!("counts {ours:?}, and in C {theirs:?}")) }
+    if ours == theirs { Ok(()) } else { Err(format!("counts {ours:?}, and the other's {theirs:?}")) }
 }
