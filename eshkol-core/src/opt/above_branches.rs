@@ -10,7 +10,7 @@
 //! What the verifier sees: the same accesses, each before the tests that it does not depend on. Every way from the branch leads here, so none of
 //! its tests can be what allows an access.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::alias::Place;
 use super::uses::count_uses;
@@ -159,23 +159,17 @@ impl Finder<'_> {
 
     /// What makes values that are needed elsewhere, or not at all by what moves.
     fn not_only_for_stores(&self, movable: &[Inst]) -> Vec<Inst> {
-        let mut needed = vec![0; self.function.values.len()];
+        let mut needed: BTreeMap<Value, u32> = BTreeMap::new();
         let mut stay = Vec::new();
         for inst in movable.iter().rev() {
             let data = self.function.insts.at(*inst);
-            let count = |value: Value, of: &[u32]| of.get(value.index()).copied().unwrap_or(0);
-            let moves = match data.result {
-                None => true,
-                // What is made anew wherever it is needed.
-                Some(value) if is_constant(&data.op) => count(value, &needed) > 0,
-                Some(value) => count(value, &needed) > 0 && count(value, &needed) == count(value, self.uses),
-            };
+            let moves = data.result.is_none_or(|value| {
+                let moved_uses = needed.get(&value).copied().unwrap_or(0);
+                // What is made anew wherever it is needed may be needed elsewhere.
+                moved_uses > 0 && (is_constant(&data.op) || self.uses.get(value.index()) == Some(&moved_uses))
+            });
             if moves {
-                data.op.for_each_operand(|operand| {
-                    if let Some(needed) = needed.get_mut(operand.index()) {
-                        *needed += 1;
-                    }
-                });
+                data.op.for_each_operand(|operand| *needed.entry(operand).or_default() += 1);
             } else {
                 stay.push(*inst);
             }
