@@ -22,6 +22,7 @@ mod forks;
 mod functions;
 mod implied;
 pub(crate) mod kernel_memory;
+mod kernel_questions;
 pub mod kernel_types;
 mod kfunc;
 mod loops;
