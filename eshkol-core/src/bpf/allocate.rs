@@ -14,7 +14,7 @@ use super::assembly::{Assembly, AssemblyBlock, AssemblyInst, End};
 use super::code::Instruction;
 use super::frame::Frame;
 use super::instruction::{FRAME_POINTER, alu, class, pseudo};
-use super::machine::{BlockId, MachineFunction, MachineInst, Operation, Wide, physical, register};
+use super::machine::{BlockId, MachineFunction, MachineInst, Operation, Rewritten, Wide, physical, register};
 use crate::arena::{Arena, Id as _};
 use crate::bpf::code::RelocationTarget;
 use crate::ir::MemorySize;
@@ -48,7 +48,12 @@ pub(super) fn allocate(
     frame.finish()?;
     let mut blocks = Arena::new();
     for (id, block) in machine.blocks.iter() {
-        let mut writer = Writer { frame, insts: Vec::new(), span: block.insts.first().map_or(span, |inst| inst.span) };
+        let mut writer = Writer {
+            frame,
+            insts: Vec::new(),
+            rewritten: None,
+            span: block.insts.first().map_or(span, |inst| inst.span),
+        };
         let mut end = None;
         for item in output.block_insts_and_edits(&flat, Block::new(id.index())) {
             match item {
@@ -188,15 +193,25 @@ struct Writer<'a> {
     frame: &'a Frame,
     insts: Vec<AssemblyInst>,
     span: Span,
+    /// Of the instruction that is being written.
+    rewritten: Option<Rewritten>,
 }
 
 impl Writer<'_> {
     fn push(&mut self, instruction: Instruction) {
-        self.insts.push(AssemblyInst { instruction, high: None, relocation: None, arguments: 0, span: self.span });
+        self.insts.push(AssemblyInst {
+            instruction,
+            high: None,
+            relocation: None,
+            arguments: 0,
+            rewritten: self.rewritten,
+            span: self.span,
+        });
     }
 
     /// A move that the allocator asks for.
     fn transfer(&mut self, from: Allocation, to: Allocation) -> Option<()> {
+        self.rewritten = None;
         let spill = |allocation: Allocation| self.frame.spill(allocation.as_stack()?.index());
         let instruction = match (register(from), register(to)) {
             (Some(from), Some(to)) => Instruction::mov(to, from),
@@ -212,7 +227,7 @@ impl Writer<'_> {
 
     /// Writes an instruction, or gives the end of the block. `None` where an operand is in no register.
     fn inst(&mut self, inst: &MachineInst, allocations: &[Allocation], successors: &[BlockId]) -> Option<Option<End>> {
-        self.span = inst.span;
+        (self.span, self.rewritten) = (inst.span, inst.rewritten);
         let first = || allocations.first().and_then(|allocation| register(*allocation));
         match &inst.operation {
             Operation::Entry => {}
@@ -263,6 +278,13 @@ impl Writer<'_> {
             }
         };
         let instruction = Instruction::wide_low(register, source, low);
-        self.insts.push(AssemblyInst { instruction, high: Some(high), relocation, arguments: 0, span: self.span });
+        self.insts.push(AssemblyInst {
+            instruction,
+            high: Some(high),
+            relocation,
+            arguments: 0,
+            rewritten: None,
+            span: self.span,
+        });
     }
 }

@@ -3,7 +3,7 @@
 use super::code::{Instruction, RelocationTarget};
 use super::effect::SpillArea;
 use super::instruction::{class, jump, mode};
-use super::machine::BlockId;
+use super::machine::{BlockId, Rewritten};
 use crate::arena::Arena;
 use crate::source::Span;
 
@@ -56,6 +56,8 @@ pub(super) struct AssemblyInst {
     pub(super) relocation: Option<RelocationTarget>,
     /// How many arguments a call has.
     pub(super) arguments: u8,
+    /// What it accesses, where the kernel rewrites that access.
+    pub(super) rewritten: Option<Rewritten>,
     /// The source it comes from.
     pub(super) span: Span,
 }
@@ -73,7 +75,10 @@ impl AssemblyInst {
 
     /// Whether both do the same, wherever they come from.
     pub(super) fn does_the_same(&self, other: &Self) -> bool {
-        self.instruction == other.instruction && self.high == other.high && self.relocation == other.relocation
+        self.instruction == other.instruction
+            && self.high == other.high
+            && self.relocation == other.relocation
+            && self.rewritten == other.rewritten
     }
 }
 

@@ -47,8 +47,20 @@ pub(super) struct MachineInst {
     pub(super) operation: Operation,
     /// Registers it reads and writes.
     pub(super) operands: Vec<Operand>,
+    /// What it accesses, where the kernel rewrites that access.
+    pub(super) rewritten: Option<Rewritten>,
     /// The source it comes from.
     pub(super) span: Span,
+}
+
+/// What the kernel rewrites accesses to, each in a way of its own: one instruction can't access different ones on different ways to it
+/// (`reg_type_mismatch` in `kernel/bpf/verifier.c`).
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Rewritten {
+    /// The context.
+    Context,
+    /// Memory of the kernel of a type that its BTF describes.
+    Kernel,
 }
 
 /// What a machine instruction does.

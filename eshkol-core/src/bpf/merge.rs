@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A whole block that is the end of another is shared as it is. Instructions are the same whatever source they come
-//! from; the shared ones keep the source of one of them.
+//! from; the shared ones keep the source of one of them. Those that access what the kernel rewrites accesses to are the same only where they
+//! access the same ([`Rewritten`](super::machine::Rewritten)).
 //!
 //! Blocks are merged by groups of those that go to the same place. A group is sorted by what its blocks do, from their ends on, which
 //! brings the longest common tails side by side; what merging makes lies where the merged were, so that nothing is sorted again.
@@ -201,6 +202,6 @@ fn merge(
 
 /// Brings blocks with the same instructions before their ends side by side.
 fn by_tail(first: &AssemblyBlock, second: &AssemblyBlock) -> Ordering {
-    let key = |inst: &AssemblyInst| (inst.instruction, inst.high, inst.relocation);
+    let key = |inst: &AssemblyInst| (inst.instruction, inst.high, inst.relocation, inst.rewritten);
     first.insts.iter().rev().map(key).cmp(second.insts.iter().rev().map(key))
 }

@@ -137,7 +137,7 @@ impl Selector<'_> {
 
     /// A block that passes arguments that are in registers already.
     fn jump_edge(&mut self, target: &Target, arguments: Vec<VReg>) -> BlockId {
-        let jump = MachineInst { operation: Operation::Jump, operands: Vec::new(), span: self.span };
+        let jump = MachineInst { operation: Operation::Jump, operands: Vec::new(), rewritten: None, span: self.span };
         let successors = vec![self.home(target.block)];
         self.blocks.push(MachineBlock { params: Vec::new(), insts: vec![jump], successors, arguments })
     }

@@ -24,11 +24,11 @@ use super::code::Instruction;
 use super::frame::Frame;
 use super::liveness::Liveness;
 use super::machine::{
-    BlockId, MachineBlock, MachineFunction, MachineInst, Operation, Template, physical, virtual_register,
+    BlockId, MachineBlock, MachineFunction, MachineInst, Operation, Rewritten, Template, physical, virtual_register,
 };
 use crate::arena::Arena;
 use crate::compile::Endianness;
-use crate::ir::{ArithmeticOp, Block, Cfg, Function, Inst, Op, Value, Width};
+use crate::ir::{ArithmeticOp, Block, Cfg, Function, Inst, Op, Value, ValueType, Width};
 use crate::kernel::IsaVersion;
 use crate::source::Span;
 
@@ -65,6 +65,7 @@ pub(super) fn select(
         live: BTreeSet::new(),
         result: None,
         span: function.span,
+        rewritten: None,
         group: Vec::new(),
         reversed: Vec::new(),
         pending: Vec::new(),
@@ -108,6 +109,7 @@ struct Selector<'a> {
     result: Option<Value>,
     /// Of the instruction being selected.
     span: Span,
+    rewritten: Option<Rewritten>,
     /// What the instruction being selected has become so far, in order.
     group: Vec<MachineInst>,
     /// What comes after it in its block, the last first.
@@ -208,7 +210,9 @@ impl Selector<'_> {
         }
         self.span = data.span;
         self.result = data.result;
+        self.rewritten = rewritten(self.function, &data.op);
         self.operation(&data.op, wanted);
+        self.rewritten = None;
         self.end_group();
         data.op.for_each_operand(|value| {
             self.live.insert(value);
@@ -257,7 +261,7 @@ impl Selector<'_> {
     // Emission.
 
     fn push(&mut self, operation: Operation, operands: Vec<Operand>) {
-        self.group.push(MachineInst { operation, operands, span: self.span });
+        self.group.push(MachineInst { operation, operands, rewritten: self.rewritten, span: self.span });
     }
 
     fn plain(
@@ -287,5 +291,15 @@ impl Selector<'_> {
     /// Whether nothing reads a value after the instruction being selected.
     fn dies(&self, value: Value) -> bool {
         !self.live.contains(&value)
+    }
+}
+
+/// What an instruction accesses, where the kernel rewrites that access.
+fn rewritten(function: &Function, op: &Op) -> Option<Rewritten> {
+    let (Op::Load { base, .. } | Op::Store { base, .. }) = op else { return None };
+    match function.value_type(*base) {
+        ValueType::Context => Some(Rewritten::Context),
+        ValueType::Kernel => Some(Rewritten::Kernel),
+        _ => None,
     }
 }
