@@ -89,8 +89,13 @@ impl Program {
 impl Code {
     /// The code of all programs of an object.
     pub(crate) fn of(object: &[u8]) -> Result<Self, String> {
-        let object = Object::parse(object).map_err(|error| format!("not an eBPF object: {error}"))?;
-        let functions = || object.functions.values().map(|function| function.instructions.as_slice());
+        let mut object = Object::parse(object).map_err(|error| format!("not an eBPF object: {error}"))?;
+        // To a program belongs what it calls; an object may have functions that nothing calls.
+        let sections = object.functions.keys().map(|(section, _)| *section).collect();
+        object.relocate_calls(&sections).map_err(|error| format!("calls nothing: {error}"))?;
+        let function = |program: &aya_obj::Program| object.functions.get(&program.function_key());
+        let functions =
+            || object.programs.values().filter_map(function).map(|function| function.instructions.as_slice());
         let instructions = functions().map(<[bpf_insn]>::len).sum();
         Ok(Self { instructions, stack: functions().map(stack).max().unwrap_or(0) })
     }
