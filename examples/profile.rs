@@ -98,15 +98,18 @@ fn stack(unit: &Profile, id: i64) -> eshkol::Result<Vec<u64>> {
     }
 }
 
-/// Names by the address at which they begin.
+/// Functions by the address at which they begin: names, and how many bytes they have where that is known.
 #[derive(Default)]
-struct Names(BTreeMap<u64, String>);
+struct Names(BTreeMap<u64, (String, Option<u64>)>);
 
 impl Names {
     fn name(&self, address: u64) -> String {
         match self.0.range(..=address).next_back() {
-            Some((start, name)) => format!("{name}+{:#x}", address - start),
-            None => format!("{address:#x}"),
+            // Behind a function's end something else stands, whose name the table has not.
+            Some((start, (name, size))) if size.is_none_or(|size| address - start < size) => {
+                format!("{name}+{:#x}", address - start)
+            }
+            _ => format!("{address:#x}"),
         }
     }
 }
@@ -123,7 +126,7 @@ impl Symbols {
         for line in fs::read_to_string("/proc/kallsyms").unwrap_or_default().lines() {
             let mut words = line.split(' ');
             if let (Some(address), Some("t" | "T"), Some(name)) = (words.next(), words.next(), words.next()) {
-                symbols.kernel.0.insert(u64::from_str_radix(address, 16)?, name.to_owned());
+                symbols.kernel.0.insert(u64::from_str_radix(address, 16)?, (name.to_owned(), None));
             }
         }
         // start-end permissions offset device inode path
@@ -158,7 +161,8 @@ impl Names {
         for symbol in symbols.filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text) {
             let loaded = in_file(symbol.address()).and_then(|place| (place.checked_sub(offset)?).checked_add(start));
             if let (Some(address), Ok(name)) = (loaded, symbol.name()) {
-                self.0.insert(address, name.to_owned());
+                let size = Some(symbol.size()).filter(|size| *size > 0);
+                self.0.insert(address, (format!("{:#}", rustc_demangle::demangle(name)), size));
             }
         }
     }

@@ -72,3 +72,22 @@ fn conn_tracker_follows_each_connection_to_its_end() {
     let bytes: u64 = last.rsplit('(').next().unwrap().trim_end_matches(" B)").parse().unwrap();
     assert!(bytes > 16 * 40_000, "{last}");
 }
+
+#[test]
+fn xdp_firewall_blocks_and_lets_through_again() {
+    // Without privilege it says so, and runs in the simulator.
+    let text = run("xdp_firewall", &[]);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("10.77.0.3")).collect();
+    assert!(lines.iter().any(|line| line.ends_with("blocked")), "{text}");
+    let last: Vec<&str> = lines.last().unwrap().split_whitespace().collect();
+    assert!(last.len() == 4 && last[2].parse::<u64>().unwrap() > 0, "blocked, and no more at the end: {text}");
+}
+
+#[test]
+fn profile_names_the_function_that_works() {
+    let Privilege::Granted = require_root() else { return };
+    let text = run("profile", &[]);
+    let samples: u64 = text.lines().next().unwrap().trim_end_matches(" samples").parse().unwrap();
+    assert!(samples > 20, "{text}");
+    assert!(text.contains(" profile::work+0x"), "{text}");
+}
