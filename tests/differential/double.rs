@@ -44,7 +44,9 @@ impl Doubles {
                 match checked(&other).map_err(|panic| failed(Failure::Panic, &panic))? {
                     Ok(unit) => {
                         match rounds(&unit, seed).map_err(|what| failed(Failure::Violation, &what))? {
-                            Some(found) if found != wanted => return Err(failed(Failure::Differs, "it is another")),
+                            Some(found) if found != wanted => {
+                                return Err(failed(Failure::Differs, &difference(&found, &wanted)));
+                            }
                             _ => {}
                         }
                         refused = None;
@@ -60,6 +62,18 @@ impl Doubles {
         }
         Ok(())
     }
+}
+
+/// Where what a double gives is not what the program gives.
+fn difference(found: &Rounds, wanted: &Rounds) -> String {
+    const SHOWN: usize = 5;
+    let (found, wanted) = (format!("{found:#?}"), format!("{wanted:#?}"));
+    let pairs = found.lines().zip(wanted.lines()).enumerate().filter(|(_, (found, wanted))| found != wanted);
+    let lines: Vec<_> = pairs
+        .take(SHOWN)
+        .map(|(line, (found, wanted))| format!("line {line}: {} for {}", found.trim(), wanted.trim()))
+        .collect();
+    format!("it gives something else ({})", lines.join("; "))
 }
 
 /// The typed tree of a text, or the first thing that is wrong with it. The outer error is a panic.
