@@ -171,10 +171,19 @@ impl Walk<'_> {
                     self.nothing_open(&state, "where another program goes on", Some(expr.span));
                 }
                 let mut state = Some(state);
+                let mut taken: Option<Span> = None;
                 for argument in arguments {
                     state = match argument {
                         // The helper reads it, or fills it.
-                        Argument::Value(value) => self.expr(value, state).0,
+                        Argument::Value(value) => {
+                            let (state, part) = self.expr(value, state);
+                            if let Some(part) = part
+                                && let Some(first) = taken.replace(value.span)
+                            {
+                                self.taken_twice(part.record, value.span, first);
+                            }
+                            state
+                        }
                         Argument::Spilled(_, value) => self.kept_here(value, state),
                         Argument::Map(_) | Argument::Callback(_) => state,
                     };
@@ -366,6 +375,22 @@ impl Walk<'_> {
             Diagnostic::error(catalogue::RESERVATION_GONE, span, message)
                 .with_note(settled, "here")
                 .with_help(why.to_owned()),
+        );
+    }
+
+    /// `check_func_arg` in `kernel/bpf/verifier.c`: "more than one arg with ref_obj_id".
+    fn taken_twice(&mut self, record: Record, span: Span, first: Span) {
+        if !self.said.insert(record) {
+            return;
+        }
+        self.diagnostics.push(
+            Diagnostic::error(
+                catalogue::RESERVATION_TAKEN_TWICE,
+                span,
+                "one call can take one thing that is reserved in a ring buffer, and this is the second",
+            )
+            .with_note(first, "the first")
+            .with_help("put what it says into a variable or a struct of your own, and give the call that"),
         );
     }
 
