@@ -51,8 +51,12 @@ impl FunctionLowering<'_> {
         let slot = self.allocation(room);
         let (image, dynamic) = self.image(size, room, parts);
         let address = |base| Address { base, offset: 0, align: room.min(8) };
-        if self.loops.values().any(Option::is_some) {
-            // A part may be read from what this memory held in the last round.
+        // What is copied is what is there when all parts are known: a later one may change it. And in a loop a part may be read from what this
+        // memory held in the last round.
+        let copies = dynamic
+            .split_last()
+            .is_some_and(|(_, before)| before.iter().any(|dynamic| matches!(dynamic.part.value, PartValue::Copy(..))));
+        if copies || self.loops.values().any(Option::is_some) {
             let ready: Vec<_> = dynamic.iter().map(|dynamic| self.ready(dynamic.part)).collect();
             let base = self.builder.slot_address(slot, span);
             self.store_image(address(base), &image, span);
