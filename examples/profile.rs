@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Something to find in a profile.
 #[inline(never)]
-fn work(until: Instant) -> u64 {
+pub(crate) fn work(until: Instant) -> u64 {
     let mut bits = 1_u64;
     while Instant::now() < until {
         let mut round = 0;

@@ -108,28 +108,13 @@ fn what_is_not_there_is_an_error_that_knows_what_is() {
     }
 }
 
-/// Keeps a processor busy.
-#[inline(never)]
-fn work(until: Instant) -> u64 {
-    let mut bits = 1_u64;
-    while Instant::now() < until {
-        let mut round = 0;
-        while round < 100_000 {
-            bits ^= bits << 7;
-            bits ^= bits >> 9;
-            round += 1;
-        }
-    }
-    bits
-}
-
 #[test]
 fn samples_have_the_stack_of_what_runs() {
     let Privilege::Granted = require_root() else { return };
     let unit = samples::Samples::load().unwrap();
     let sampling = Sampling::cpu_clock().frequency(999).process(std::process::id());
     let link = unit.sample.attach_to(&sampling).unwrap();
-    black_box(work(Instant::now() + Duration::from_millis(500)));
+    black_box(profile::work(Instant::now() + Duration::from_millis(500)));
     drop(link);
     let mine: Vec<_> =
         unit.counts.iter().map(Result::unwrap).filter(|(place, _)| place.thread == thread_id()).collect();
@@ -159,7 +144,7 @@ fn a_processor_or_process_that_is_not_there_is_an_error() {
 fn the_example_finds_what_a_process_does() {
     let Privilege::Granted = require_root() else { return };
     let time = Duration::from_millis(500);
-    let worker = std::thread::spawn(move || black_box(work(Instant::now() + time * 2)));
+    let worker = std::thread::spawn(move || black_box(profile::work(Instant::now() + time * 2)));
     let report = profile::profile(std::process::id(), time).unwrap();
     worker.join().unwrap();
     assert!(report.contains(" samples\n"), "{report}");

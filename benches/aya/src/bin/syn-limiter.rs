@@ -1,8 +1,7 @@
 #![no_std]
 #![no_main]
-// The target has this instruction, but the library's atomic types have no procedure for it there.
 #![feature(core_intrinsics)]
-#![allow(internal_features)]
+#![expect(internal_features, reason = "the target can add atomically, but the library's atomic types have no procedure for it there")]
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
