@@ -48,16 +48,29 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let test = self.test(test);
-        // In a procedure that calls itself, the branch that is not taken must not be looked at: it is what ends the recursion.
-        let decided = constant_test(&test.expr);
-        let lazy = decided.is_some() && self.in_recursion();
+        let decided = constant_test(&test.expr).filter(|_| self.in_recursion());
         let reach = test.reach();
-        let skip_then = lazy && decided == Some(false);
-        let skip_otherwise = lazy && decided == Some(true);
-        let then = self.branch(test.when_true, position, |checker| (!skip_then).then(|| checker.check(then, position)));
-        let otherwise = self
-            .branch(test.when_false, position, |checker| (!skip_otherwise).then(|| checker.check(otherwise, position)));
+        let then = self.branch(test.when_true, position, |checker| match decided {
+            Some(false) => checker.never_taken(then, position),
+            _ => Some(checker.check(then, position)),
+        });
+        let otherwise = self.branch(test.when_false, position, |checker| match decided {
+            Some(true) => checker.never_taken(otherwise, position),
+            _ => Some(checker.check(otherwise, position)),
+        });
         self.chosen(test.expr, reach, then, otherwise, position, span)
+    }
+
+    /// Looks at a branch that is not taken, in a procedure that calls itself. It may make no sense for what the recursion has come to, as
+    /// `(car list)` for a list that has come to its end: then it has no value, and nothing is said of it.
+    fn never_taken(&mut self, branch: &Expr, position: Position) -> Option<Value> {
+        let messages = self.diagnostics.len();
+        self.for_type_alone += 1;
+        let value = self.check(branch, position);
+        self.for_type_alone -= 1;
+        let fails = self.diagnostics.len() > messages;
+        self.diagnostics.truncate(messages);
+        (!fails && !matches!(value, Value::Error(_))).then_some(value)
     }
 
     /// Checks a branch. Gives no value where `value` looks at nothing.

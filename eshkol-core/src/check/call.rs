@@ -212,6 +212,10 @@ impl Checker<'_> {
             }
             Procedure::Defined(_) | Procedure::Closure(_) => {
                 let Some((lambda, environment)) = self.body_of(procedure) else { return Value::Error(span) };
+                if self.for_type_alone > 0 && self.frames.iter().any(|frame| Arc::ptr_eq(&frame.lambda, &lambda)) {
+                    // A recursion ends in front of the branch that is not taken.
+                    return Value::Error(span);
+                }
                 if let Some(value) = self.continue_closure(&lambda, &values, position, span) {
                     return value;
                 }
@@ -398,6 +402,7 @@ impl Checker<'_> {
             && lambda.rest.is_none()
             && values.len() == lambda.parameters.len()
             && values.len() <= 5
+            && self.for_type_alone == 0
             && !self.calls_itself(lambda)
             && !self.frames.iter().any(|frame| Arc::ptr_eq(&frame.lambda, lambda));
         if !possible {

@@ -71,6 +71,8 @@ pub(super) struct Checker<'a> {
     /// Procedures being inlined, outermost first.
     pub(super) frames: Vec<Frame>,
     pub(super) loops: Vec<ActiveLoop>,
+    /// How many of the branches being checked are looked at for their type alone.
+    pub(super) for_type_alone: usize,
     /// For each state of the packet, what began it.
     pub(super) epochs: Vec<Option<Span>>,
     pub(super) spent: usize,
@@ -175,6 +177,7 @@ impl<'a> Checker<'a> {
             pending: Vec::new(),
             frames: Vec::new(),
             loops: Vec::new(),
+            for_type_alone: 0,
             epochs: vec![None],
             spent: 0,
             depth: 0,

@@ -105,11 +105,10 @@ impl Backing {
     }
 
     /// Opens a buffer of so many bytes for each CPU, of a simulated map.
+    #[cfg(feature = "sim")]
     pub(crate) fn open_buffers(&self, size: usize) {
-        match self {
-            Self::Kernel(_) => {}
-            #[cfg(feature = "sim")]
-            Self::Simulated(map, _) => map.open_buffers(size),
+        if let Self::Simulated(map, _) = self {
+            map.open_buffers(size);
         }
     }
 

@@ -118,6 +118,7 @@ impl Handle {
     }
 
     /// Opens a buffer of so many bytes for each CPU, in the simulator; the kernel's are shared memory.
+    #[cfg(feature = "sim")]
     pub(crate) fn open_buffers(&self, size: usize) {
         self.map.open_buffers(size);
     }

@@ -35,6 +35,7 @@ impl<E: Event> PerfEventArray<E> {
         let handle = Handle::new(map, spec.name, shape)?;
         let page = page_size();
         let size = pages.map_or(USUAL_SIZE.max(page), |pages| (pages as usize).saturating_mul(page));
+        #[cfg(feature = "sim")]
         if handle.is_simulated() {
             handle.open_buffers(size);
             return Ok(Self { events: Events::new(handle, lost, None), ready: None });

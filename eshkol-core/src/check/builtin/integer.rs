@@ -140,12 +140,9 @@ fn divide(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !divisor_is_not_zero(checker, &b) {
         return Value::Error(span);
     }
-    let op = match (quotient, result_is_signed(&a, &b)) {
-        (true, false) => ArithmeticOp::UDiv,
-        (true, true) => ArithmeticOp::SDiv,
-        (false, false) => ArithmeticOp::URem,
-        (false, true) => ArithmeticOp::SRem,
-    };
+    let (signed, unsigned) =
+        if quotient { (ArithmeticOp::SDiv, ArithmeticOp::UDiv) } else { (ArithmeticOp::SRem, ArithmeticOp::URem) };
+    let op = if result_is_signed(signed, &a, &b) { signed } else { unsigned };
     Value::Run(checker.arithmetic(op, a, b, span))
 }
 
@@ -172,16 +169,17 @@ fn modulo(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !divisor_is_not_zero(checker, &b) {
         return Value::Error(span);
     }
-    if !result_is_signed(&a, &b) {
+    if !result_is_signed(ArithmeticOp::SRem, &a, &b) {
         return Value::Run(checker.arithmetic(ArithmeticOp::URem, a, b, span));
     }
+    let literal = a.literal && b.literal;
     // What is above the largest signed number is read as a negative one.
     let signed = |run: &Run| run.constant().map(|value| super::super::convert::truncate(value, IntType::I64));
     if let (Some(x), Some(y)) = (signed(&a), signed(&b)) {
         let remainder = x.checked_rem(y).unwrap_or(0);
         let floor = if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder };
         let mut folded = Run::new(value::constant(floor, IntType::I64, span)).in_range(Range::exactly(floor));
-        folded.literal = a.literal && b.literal;
+        folded.literal = literal;
         return Value::Run(folded);
     }
     let most = i128::from(i64::MAX);
@@ -211,7 +209,15 @@ fn modulo(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         then: Box::new(adjusted.expr),
         otherwise: Box::new(remainder.expr),
     };
-    opaque(checker.integer(IntType::I64, Range::new(-most, most), span, kind))
+    opaque(literal_if(literal, checker.integer(IntType::I64, Range::new(-most, most), span, kind)))
+}
+
+/// A value that is as good as written where what it is made of is: it takes the type of what it meets.
+fn literal_if(literal: bool, value: Value) -> Value {
+    match value {
+        Value::Run(run) => Value::Run(Run { literal, ..run }),
+        other => other,
+    }
 }
 
 /// A value whose range the kernel's verifier does not know.
@@ -229,8 +235,9 @@ fn absolute(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if run.range.low >= 0 {
         return Value::Run(run);
     }
+    let literal = run.literal;
     if let Some(value) = run.constant() {
-        return Value::literal(value.abs(), span);
+        return literal_if(literal, Value::constant(value.abs(), IntType::I64, span));
     }
     let run = checker.stable_run(run, "number");
     let Value::Run(zero) = Value::literal(0, span) else { return Value::Error(span) };
@@ -239,7 +246,7 @@ fn absolute(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     checker.flow = checker.join_flows(test.when_true, test.when_false);
     let range = Range::new(0, run.range.low.abs().max(run.range.high));
     let kind = Typed::If { test: Box::new(test.expr), then: Box::new(negated.expr), otherwise: Box::new(run.expr) };
-    opaque(checker.integer(IntType::I64, range, span, kind))
+    opaque(literal_if(literal, checker.integer(IntType::I64, range, span, kind)))
 }
 
 fn square(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
@@ -258,6 +265,7 @@ fn extreme(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         let Some(next) = checker.int(value) else { return Value::Error(span) };
         let (a, b) = (checker.stable_run(best, "number"), checker.stable_run(next, "number"));
         let (Some(a_int), Some(b_int)) = (a.int_type(), b.int_type()) else { return Value::Error(span) };
+        let literal = a.literal && b.literal;
         let int = super::super::convert::common_int(&a, a_int, &b, b_int);
         let comparison = if smallest { Comparison::Less } else { Comparison::Greater };
         let test = checker.compare(comparison, Value::Run(a.clone()), Value::Run(b.clone()), span);
@@ -283,7 +291,7 @@ fn extreme(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
             }
             _ => {
                 let kind = Typed::If { test: Box::new(test.expr), then: Box::new(a.expr), otherwise: Box::new(b.expr) };
-                match checker.integer(int, range, span, kind) {
+                match literal_if(literal, checker.integer(int, range, span, kind)) {
                     Value::Run(run) => run.opaque_if(opaque),
                     other => return other,
                 }
@@ -322,9 +330,9 @@ fn shift(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let lower = checker.arithmetic(right, value.clone(), negated, span);
     let higher = checker.arithmetic(ArithmeticOp::Shl, value, amount.in_range(Range::new(0, 63)), span);
     let int = if signed { IntType::I64 } else { IntType::U64 };
-    let range = lower.range.union(higher.range);
+    let (range, literal) = (lower.range.union(higher.range), lower.literal && higher.literal);
     let kind = Typed::If { test: Box::new(test.expr), then: Box::new(lower.expr), otherwise: Box::new(higher.expr) };
-    opaque(checker.integer(int, range, span, kind))
+    opaque(literal_if(literal, checker.integer(int, range, span, kind)))
 }
 
 /// A difference of unsigned numbers that wraps around below zero, read as the negative number that it would be.
@@ -354,11 +362,14 @@ fn bit_count(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let span = call.span;
     let [value] = call.arguments();
     let Some(run) = checker.int(value) else { return Value::Error(span) };
+    let literal = run.literal;
     if let Some(value) = run.constant() {
-        return Value::literal(i128::from(value::low_bits(value).count_ones()), span);
+        let count = i128::from(value::low_bits(value).count_ones());
+        return literal_if(literal, Value::constant(count, IntType::U64, span));
     }
     let bits = run.int_type().map_or(64, |int| if int.signed { 64 } else { i128::from(int.bits) });
-    opaque(checker.integer(IntType::U64, Range::new(0, bits), span, Typed::BitCount(Box::new(run.expr))))
+    let count = checker.integer(IntType::U64, Range::new(0, bits), span, Typed::BitCount(Box::new(run.expr)));
+    opaque(literal_if(literal, count))
 }
 
 /// Reverses the bytes of the value's type.
@@ -391,13 +402,23 @@ fn reordered(checker: &mut Checker<'_>, call: Call<'_>, kind: impl FnOnce(u32, B
     if int.signed { checker.cast(swapped, &DataType::Int(int), span) } else { swapped }
 }
 
-/// Whether arithmetic on these is signed: where one is, and it is not merely a literal.
-fn result_is_signed(a: &Run, b: &Run) -> bool {
+/// Whether arithmetic on these is signed: where one is, and it is not merely a literal. How far a number is shifted says nothing of its sign, and
+/// what is divided as an unsigned number, or shifted to the right as one, would not be the negative one that is written.
+fn result_is_signed(op: ArithmeticOp, a: &Run, b: &Run) -> bool {
+    use ArithmeticOp::{AShr, LShr, SDiv, SRem, Shl, UDiv, URem};
     let signed = |run: &Run| run.int_type().is_some_and(|int| int.signed);
+    let written_negative = |run: &Run| run.literal && run.range.low < 0;
+    match op {
+        Shl | LShr | AShr if !a.literal => return signed(a),
+        Shl | LShr | AShr if written_negative(a) => return true,
+        SDiv | SRem if written_negative(a) || written_negative(b) => return true,
+        UDiv | URem => return false,
+        _ => {}
+    }
     match (a.literal, b.literal) {
         (true, false) => signed(b),
         (false, true) => signed(a),
-        (true, true) => a.range.low < 0 || b.range.low < 0,
+        (true, true) => written_negative(a) || written_negative(b),
         (false, false) => signed(a) || signed(b),
     }
 }
@@ -407,11 +428,9 @@ impl Checker<'_> {
     pub(in super::super) fn arithmetic(&self, op: ArithmeticOp, a: Run, b: Run, span: Span) -> Run {
         let both_literal = a.literal && b.literal;
         let exact = exact(op, a.range, b.range);
-        let below_zero = exact.single().is_some_and(|value| value < 0);
-        let shifts = matches!(op, ArithmeticOp::Shl | ArithmeticOp::LShr | ArithmeticOp::AShr);
-        // How far a number is shifted says nothing of its sign.
-        let signed = if shifts && !a.literal { result_is_signed(&a, &a) } else { result_is_signed(&a, &b) };
-        let int = if signed || (both_literal && below_zero) { IntType::I64 } else { IntType::U64 };
+        let below_zero = exact.low < 0 && exact.within(Range::of(IntType::I64));
+        let signed = result_is_signed(op, &a, &b) || (both_literal && below_zero);
+        let int = if signed { IntType::I64 } else { IntType::U64 };
         let seen = |run: &Run| if run.range.within(Range::of(int)) { run.range } else { Range::of(int) };
         let (a_range, b_range) = (seen(&a), seen(&b));
         if let (Some(x), Some(y)) = (a.constant(), b.constant()) {
@@ -431,7 +450,7 @@ impl Checker<'_> {
         let opaque = visible::forgets(op, &a, &b);
         let kind = Typed::Arithmetic { op, lhs: Box::new(a.expr), rhs: Box::new(b.expr) };
         let run = Run::new(typed::Expr::new(Type::Scalar(DataType::Int(int)), span, kind));
-        run.in_range(range.wrapped_to(int)).opaque_if(opaque)
+        Run { literal: both_literal, ..run.in_range(range.wrapped_to(int)).opaque_if(opaque) }
     }
 
     /// A number plus a constant.
