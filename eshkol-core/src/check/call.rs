@@ -1,7 +1,7 @@
 //! Calls: procedures are put in place of their calls, so that what is known of the arguments is known in the body.
 //! Large ones used more than once stay functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::checker::{Checker, Frame, FunctionState, Outlined, Position};
@@ -11,7 +11,7 @@ use super::typed::{self, ExprKind as Typed, Function, Type};
 use super::value::{Closure, Environment, Procedure, Run, Static, Value};
 use super::walk;
 use crate::diagnostic::{Diagnostic, catalogue};
-use crate::expand::form::{DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
+use crate::expand::form::{Binding, DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
 use crate::source::Span;
 
 /// How deep a procedure may call itself while compiling.
@@ -36,7 +36,12 @@ pub(super) enum SelfCalls {
 
 /// What every procedure of a unit does with its own name, by the address of its `lambda`.
 #[derive(Debug, Default)]
-pub(super) struct SelfCallTable(BTreeMap<*const Lambda, SelfCalls>);
+pub(super) struct SelfCallTable {
+    calls: BTreeMap<*const Lambda, SelfCalls>,
+    /// Procedures bound inside others that are only ever called, and only as the last thing that is done where they are bound: what they do last
+    /// is the last thing there.
+    called_last: BTreeSet<*const Lambda>,
+}
 
 impl SelfCallTable {
     /// Looks at every procedure of a unit.
@@ -44,28 +49,49 @@ impl SelfCallTable {
         let mut table = Self::default();
         for (id, definition) in unit.definitions.iter() {
             if let DefinitionKind::Value { value, .. } = &definition.kind {
+                table.add_inner(value);
                 if let ExprKind::Lambda(lambda) = &value.kind {
                     table.add(lambda, Name::Definition(id));
                 }
-                table.add_inner(value);
             }
         }
         table
     }
 
+    /// Inner procedures first: what an outer one does with its name in them depends on how they are called.
     fn add_inner(&mut self, expr: &Expr) {
-        if let ExprKind::Letrec(bindings, _) = &expr.kind {
+        walk::children(expr, &mut |child| self.add_inner(child));
+        if let ExprKind::Letrec(bindings, body) = &expr.kind {
             for binding in bindings {
                 if let ExprKind::Lambda(lambda) = &binding.value.kind {
                     self.add(lambda, Name::Variable(binding.variable));
+                    if self.is_called_last(binding.variable, bindings, body) {
+                        self.called_last.insert(Arc::as_ptr(lambda));
+                    }
                 }
             }
         }
-        walk::children(expr, &mut |child| self.add_inner(child));
+    }
+
+    fn is_called_last(&self, variable: VarId, bindings: &[Binding], body: &Expr) -> bool {
+        bindings.iter().all(|binding| {
+            let ExprKind::Lambda(lambda) = &binding.value.kind else { return false };
+            let itself = binding.variable == variable;
+            let mut scan = self.scan(Name::Variable(variable), lambda);
+            scan.visit(&lambda.body, itself);
+            if itself {
+                scan.visit(body, true);
+            }
+            !scan.other && (itself || scan.calls.is_empty())
+        })
+    }
+
+    fn scan<'a>(&'a self, name: Name, lambda: &'a Lambda) -> Scan<'a> {
+        Scan { name, lambda, called_last: &self.called_last, calls: Vec::new(), other: false }
     }
 
     fn add(&mut self, lambda: &Arc<Lambda>, name: Name) {
-        let mut scan = Scan { name, lambda, calls: Vec::new(), other: false };
+        let mut scan = self.scan(name, lambda);
         scan.visit(&lambda.body, true);
         let result = if scan.other {
             SelfCalls::Other
@@ -79,11 +105,11 @@ impl SelfCallTable {
             });
             SelfCalls::Tail { unchanged: unchanged.collect() }
         };
-        self.0.insert(Arc::as_ptr(lambda), result);
+        self.calls.insert(Arc::as_ptr(lambda), result);
     }
 
     fn get(&self, lambda: &Arc<Lambda>) -> &SelfCalls {
-        self.0.get(&Arc::as_ptr(lambda)).unwrap_or(&SelfCalls::None)
+        self.calls.get(&Arc::as_ptr(lambda)).unwrap_or(&SelfCalls::None)
     }
 }
 
@@ -96,6 +122,7 @@ enum Name {
 struct Scan<'a> {
     name: Name,
     lambda: &'a Lambda,
+    called_last: &'a BTreeSet<*const Lambda>,
     calls: Vec<&'a [Expr]>,
     other: bool,
 }
@@ -128,9 +155,21 @@ impl<'a> Scan<'a> {
                 self.visit(then, tail);
                 self.visit(otherwise, tail);
             }
-            ExprKind::Let(bindings, body) | ExprKind::Letrec(bindings, body) => {
+            ExprKind::Let(bindings, body) => {
                 for binding in bindings {
                     self.visit(&binding.value, false);
+                }
+                self.visit(body, tail);
+            }
+            ExprKind::Letrec(bindings, body) => {
+                for binding in bindings {
+                    match &binding.value.kind {
+                        // An inner loop that goes on with the outer one.
+                        ExprKind::Lambda(inner) if self.called_last.contains(&Arc::as_ptr(inner)) => {
+                            self.visit(&inner.body, tail);
+                        }
+                        _ => self.visit(&binding.value, false),
+                    }
                 }
                 self.visit(body, tail);
             }
@@ -216,7 +255,7 @@ impl Checker<'_> {
                     // A recursion ends in front of the branch that is not taken.
                     return Value::Error(span);
                 }
-                if let Some(value) = self.continue_closure(&lambda, &values, position, span) {
+                if let Some(value) = self.continue_closure(&lambda, &environment, &values, position, span) {
                     return value;
                 }
                 if let Procedure::Defined(definition) = procedure

@@ -76,6 +76,8 @@ pub(super) struct Checker<'a> {
     /// For each state of the packet, what began it.
     pub(super) epochs: Vec<Option<Span>>,
     pub(super) spent: usize,
+    /// Where the budget was used up.
+    spent_at: Option<Span>,
     /// How deep the expression being checked is nested.
     depth: usize,
     /// Constants whose value is being found.
@@ -180,6 +182,7 @@ impl<'a> Checker<'a> {
             for_type_alone: 0,
             epochs: vec![None],
             spent: 0,
+            spent_at: None,
             depth: 0,
             constants: Vec::new(),
             self_calls,
@@ -228,7 +231,12 @@ impl Checker<'_> {
     /// Counts an expression against the budget; false when it is used up.
     pub(super) fn spend(&mut self, span: Span) -> bool {
         self.spent += 1;
-        if self.spent == BUDGET {
+        if self.spent < BUDGET {
+            return true;
+        }
+        let span = *self.spent_at.get_or_insert(span);
+        // Said of something that is looked at once more, it is forgotten.
+        if self.diagnostics.iter().all(|diagnostic| diagnostic.code != catalogue::PROGRAM_TOO_LARGE) {
             self.push(
                 Diagnostic::error(
                     catalogue::PROGRAM_TOO_LARGE,
@@ -238,7 +246,7 @@ impl Checker<'_> {
                 .with_help("call large procedures less often, or use loops instead of repeated calls"),
             );
         }
-        self.spent < BUDGET
+        false
     }
 
     /// Goes one level deeper; `None`, reported once, where that is too deep.

@@ -46,7 +46,8 @@ impl Test {
     }
 }
 
-/// A test that another one decides between two. Nothing is left of one that is never reached.
+/// A test that another one decides between two. Nothing is left of one that is never reached; and what is decided stays so where nothing is ever
+/// reached, since a recursion there has to end, too.
 pub(super) fn chosen(
     test: typed::Expr,
     reach: Reach,
@@ -54,6 +55,11 @@ pub(super) fn chosen(
     otherwise: typed::Expr,
     span: Span,
 ) -> typed::Expr {
+    let reach = match super::branch::constant_test(&test) {
+        Some(true) => Reach::WhereTrue,
+        Some(false) => Reach::WhereFalse,
+        None => reach,
+    };
     let only = match reach {
         Reach::Both => {
             let kind = Typed::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) };

@@ -133,6 +133,18 @@ impl Environment {
         }
     }
 
+    /// The scope in which a procedure that sees itself was bound: empty where none was.
+    pub(super) fn binding(&self, lambda: &Arc<Lambda>) -> Self {
+        let mut next = self;
+        while let Some(scope) = &next.0 {
+            if matches!(&scope.meaning, Meaning::Recursive(bound) if Arc::ptr_eq(bound, lambda)) {
+                break;
+            }
+            next = &scope.outer;
+        }
+        next.clone()
+    }
+
     /// What a variable stands for.
     pub(super) fn get(&self, variable: VarId) -> Option<&Meaning> {
         let mut next = self;

@@ -6,7 +6,7 @@ use super::super::checker::{Checker, Position};
 use super::super::comparison::Comparison;
 use super::super::typed::LocalId;
 use super::super::value::{Environment, Meaning, Run, Static, Value};
-use super::{LoopSpec, UNROLL_WEIGHT};
+use super::{Itself, LoopSpec, UNROLL_WEIGHT};
 use crate::expand::form::{Expr, Lambda, VarId};
 use crate::source::Span;
 
@@ -18,14 +18,16 @@ impl Checker<'_> {
     pub(in super::super) fn continue_closure(
         &mut self,
         lambda: &Arc<Lambda>,
+        environment: &Environment,
         values: &[Value],
         position: Position,
         span: Span,
     ) -> Option<Value> {
         let from = position.tail?;
-        let pointer = Arc::as_ptr(lambda);
-        let index =
-            self.loops.iter().enumerate().skip(from).rev().find(|(_, active)| active.lambda == Some(pointer))?.0;
+        let bound_in = environment.binding(lambda);
+        let is_it = |itself: &Itself| Arc::ptr_eq(&itself.lambda, lambda) && itself.bound_in.is_same(&bound_in);
+        let mut active = self.loops.iter().enumerate().skip(from).rev();
+        let index = active.find(|(_, active)| active.procedure.as_ref().is_some_and(is_it))?.0;
         if !self.arity_fits(lambda, values.len(), span) {
             return Some(Value::Error(span));
         }
@@ -56,6 +58,7 @@ impl Checker<'_> {
         if !self.arity_fits(lambda, values.len(), span) {
             return Value::Error(span);
         }
+        let itself = Itself { lambda: lambda.clone(), bound_in: environment.binding(lambda) };
         self.enter(lambda, span, |checker| {
             checker.in_environment(environment, |checker| {
                 let mut variables = Vec::new();
@@ -79,8 +82,7 @@ impl Checker<'_> {
                     parameters.push(*parameter);
                 }
                 let weight = super::super::value::weight(&lambda.body, UNROLL_WEIGHT * 8);
-                let spec =
-                    LoopSpec { lambda: Some(Arc::as_ptr(lambda)), varying, ..LoopSpec::new(span, variables, weight) };
+                let spec = LoopSpec { procedure: Some(itself), varying, ..LoopSpec::new(span, variables, weight) };
                 let outer = checker.environment.clone();
                 let tail = position.tail;
                 let value = checker.run_loop(spec, position, &mut |checker, locals, index| {

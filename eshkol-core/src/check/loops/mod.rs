@@ -10,6 +10,7 @@ mod form;
 mod leaving;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bound::{Counted, Counter, found_counters};
 use forget::{Carried, forget_outer, forgotten_range};
@@ -21,7 +22,7 @@ use super::flow::Flow;
 use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
-use super::value::{Run, Value, full_range};
+use super::value::{Environment, Run, Value, full_range};
 use crate::arena::Id;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::Lambda;
@@ -49,7 +50,7 @@ const UNROLL_LIMIT: u64 = 4000;
 pub(super) struct ActiveLoop {
     id: LoopId,
     /// The procedure whose tail calls are the loop's next rounds.
-    lambda: Option<*const Lambda>,
+    procedure: Option<Itself>,
     /// For that procedure: which parameters are loop variables.
     varying: Vec<bool>,
     locals: Vec<LocalId>,
@@ -72,13 +73,20 @@ struct Round {
     flow: Flow,
 }
 
+/// A procedure that is a loop, and the scope in which it was bound: bound once more, it is another one.
+#[derive(Clone, Debug)]
+struct Itself {
+    lambda: Arc<Lambda>,
+    bound_in: Environment,
+}
+
 /// What a loop is made of.
 pub(super) struct LoopSpec {
     pub(super) span: Span,
     pub(super) variables: Vec<(String, Run)>,
     /// How many expressions the body has.
     pub(super) weight: usize,
-    lambda: Option<*const Lambda>,
+    procedure: Option<Itself>,
     varying: Vec<bool>,
     /// Locals that the body changes by a constant in every round.
     counters: Vec<(LocalId, i128)>,
@@ -87,7 +95,7 @@ pub(super) struct LoopSpec {
 impl LoopSpec {
     /// A loop with these variables.
     pub(super) fn new(span: Span, variables: Vec<(String, Run)>, weight: usize) -> Self {
-        Self { span, variables, weight, lambda: None, varying: Vec::new(), counters: Vec::new() }
+        Self { span, variables, weight, procedure: None, varying: Vec::new(), counters: Vec::new() }
     }
 }
 
@@ -126,7 +134,7 @@ impl Checker<'_> {
             let locals = self.bind_loop_variables(&spec, &types, &counters, &carried, rounds.as_deref());
             let active = ActiveLoop {
                 id,
-                lambda: spec.lambda,
+                procedure: spec.procedure.clone(),
                 varying: spec.varying.clone(),
                 locals: locals.clone(),
                 inside,
@@ -336,7 +344,12 @@ impl Checker<'_> {
             value
         };
         let Some(run) = self.run(value) else { return Value::Error(span) };
-        let ty = if run.expr.ty == Type::Never || position.effect { Type::Unit } else { run.expr.ty.clone() };
+        let ty = match &run.expr.ty {
+            // All that it comes to is the next round of a loop around it.
+            Type::Never => Type::Never,
+            _ if position.effect => Type::Unit,
+            other => other.clone(),
+        };
         let kind = Typed::Loop { id, variables, body: Box::new(run.expr) };
         Value::Run(Run { expr: typed::Expr::new(ty, span, kind), ..run })
     }
