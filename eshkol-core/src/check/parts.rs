@@ -25,6 +25,7 @@ macro_rules! direct_parts {
                 | ExprKind::NetworkOrder { value, .. }
                 | ExprKind::BitCount(value)
                 | ExprKind::Hidden(value)
+                | ExprKind::Apart(value)
                 | ExprKind::Not(value)
                 | ExprKind::IsPresent(value)
                 | ExprKind::Present(value)

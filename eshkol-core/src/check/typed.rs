@@ -153,8 +153,10 @@ pub struct Loop {
 pub struct Forgotten {
     /// The variable.
     pub local: LocalId,
-    /// How many low bits it has; the verifier is to know that the others are zero.
+    /// How many low bits it has.
     pub bits: u32,
+    /// The verifier is to know that the others repeat the highest of them. Else that they are zero.
+    pub signed: bool,
 }
 
 /// The type of a run-time value, and so how lowering holds it.
@@ -298,6 +300,8 @@ pub enum ExprKind {
     BitCount(Box<Expr>),
     /// The same number, of which the kernel's verifier is to know nothing.
     Hidden(Box<Expr>),
+    /// A copy of a number of which the kernel's verifier may learn what it is not to know of the number.
+    Apart(Box<Expr>),
     /// A `Bool`. Words are compared as 64-bit numbers; `Equal` and `NotEqual` also compare two `Ipv6`.
     Compare { op: CompareOp, lhs: Box<Expr>, rhs: Box<Expr> },
     /// `Bool` negation.

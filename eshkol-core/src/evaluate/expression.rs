@@ -126,7 +126,7 @@ impl<'u> Machine<'u> {
                 let word = self.word(frame, value)?;
                 Value::Word(bytes_to_number(&number_to_bytes(word, *bytes as usize, self.big), true))
             }
-            ExprKind::Hidden(value) => Value::Word(self.word(frame, value)?),
+            ExprKind::Hidden(value) | ExprKind::Apart(value) => Value::Word(self.word(frame, value)?),
             ExprKind::BitCount(value) => Value::Word(self.word(frame, value)?.count_ones().into()),
             ExprKind::Compare { op, lhs, rhs } => {
                 let (a, b) = (self.evaluate(frame, lhs)?, self.evaluate(frame, rhs)?);

@@ -71,7 +71,7 @@ pub fn unary(op: UnaryOp, value: u64, endianness: Endianness) -> u64 {
         UnaryOp::ToBig64 if little => reverse(value, 64),
         UnaryOp::ToBig16 => value & 0xffff,
         UnaryOp::ToBig32 => value & 0xffff_ffff,
-        UnaryOp::ToBig64 => value,
+        UnaryOp::ToBig64 | UnaryOp::Apart => value,
         UnaryOp::Swap16 => reverse(value, 16),
         UnaryOp::Swap32 => reverse(value, 32),
         UnaryOp::Swap64 => reverse(value, 64),

@@ -132,6 +132,8 @@ pub enum UnaryOp {
     Swap32,
     /// All bytes reversed.
     Swap64,
+    /// The same number, and what the verifier learns of either it does not know of the other.
+    Apart,
 }
 
 /// Bytes of a memory access.

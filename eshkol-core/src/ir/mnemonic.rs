@@ -50,6 +50,7 @@ pub(super) const UNARY: &[(UnaryOp, &str)] = &[
     (UnaryOp::Swap16, "swap16"),
     (UnaryOp::Swap32, "swap32"),
     (UnaryOp::Swap64, "swap64"),
+    (UnaryOp::Apart, "apart"),
 ];
 
 /// Read-modify-writes.

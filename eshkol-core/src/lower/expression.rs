@@ -5,7 +5,7 @@ use super::memory::{access_size, native_number};
 use crate::check::typed::{AtomicOp, Expr, ExprKind, GlobalId, Place, Type};
 use crate::check::types::{DataType, IntType, Storage};
 use crate::compile::Endianness;
-use crate::ir::{ArithmeticOp, GlobalSection, MemorySize, Value, ValueType};
+use crate::ir::{ArithmeticOp, GlobalSection, MemorySize, UnaryOp, Value, ValueType};
 use crate::source::Span;
 
 impl FunctionLowering<'_> {
@@ -85,6 +85,10 @@ impl FunctionLowering<'_> {
                 let slot = self.hidden_zero_slot();
                 let zero = self.builder.hidden_zero(slot, span);
                 vec![self.builder.hide(word, zero, span)]
+            }
+            ExprKind::Apart(value) => {
+                let word = self.word(value);
+                vec![self.unary(UnaryOp::Apart, word, span)]
             }
             ExprKind::BitCount(value) => {
                 let word = self.word(value);

@@ -2,6 +2,7 @@
 
 use super::function::{Destination, FunctionLowering, Words};
 use crate::check::typed::{Expr, Forgotten, LocalId, Loop, LoopId, Type};
+use crate::check::types::IntType;
 use crate::ir::{ArithmeticOp, Block, Value, ValueType, Variable};
 use crate::source::Span;
 
@@ -106,10 +107,10 @@ impl FunctionLowering<'_> {
     /// Makes the verifier forget numbers before a next round begins: in the words for the loop's variables, and in outer variables.
     fn forget(&mut self, forgotten: &[Forgotten], locals: &[(LocalId, Vec<ValueType>)], words: &mut Words, span: Span) {
         let Some(zero) = self.hidden_zero.filter(|_| !self.is_unreachable()) else { return };
-        for Forgotten { local, bits } in forgotten {
-            let position = position_of(*local, locals);
+        for forgotten in forgotten {
+            let position = position_of(forgotten.local, locals);
             if let Some(word) = position.and_then(|position| words.get_mut(position)) {
-                *word = self.hide(*word, *bits, zero, span);
+                *word = self.hide(*word, *forgotten, zero, span);
             }
         }
         self.forget_outside(forgotten, locals, span);
@@ -118,19 +119,23 @@ impl FunctionLowering<'_> {
     /// Makes the verifier forget the numbers that are bound outside of a loop with these variables.
     fn forget_outside(&mut self, forgotten: &[Forgotten], locals: &[(LocalId, Vec<ValueType>)], span: Span) {
         let Some(zero) = self.hidden_zero.filter(|_| !self.is_unreachable()) else { return };
-        for Forgotten { local, bits } in forgotten {
-            if position_of(*local, locals).is_none()
-                && let [word] = *self.read_local(*local, span)
+        for forgotten in forgotten {
+            if position_of(forgotten.local, locals).is_none()
+                && let [word] = *self.read_local(forgotten.local, span)
             {
-                let word = self.hide(word, *bits, zero, span);
-                self.set_local(*local, vec![word]);
+                let word = self.hide(word, *forgotten, zero, span);
+                self.set_local(forgotten.local, vec![word]);
             }
         }
     }
 
     /// The same number, of which the verifier knows only how many bits it has.
-    fn hide(&mut self, word: Value, bits: u32, zero: Value, span: Span) -> Value {
+    fn hide(&mut self, word: Value, forgotten: Forgotten, zero: Value, span: Span) -> Value {
+        let Forgotten { bits, signed, .. } = forgotten;
         let hidden = self.builder.hide(word, zero, span);
+        if let (true, Ok(bits)) = (signed, u8::try_from(bits)) {
+            return self.extended(hidden, IntType { bits, signed }, span);
+        }
         match u64::MAX.checked_shr(64_u32.saturating_sub(bits)) {
             Some(mask) if mask != u64::MAX => {
                 let mask = self.constant(mask, span);

@@ -103,6 +103,7 @@ fn low_half(op: ArithmeticOp, lhs: KnownBits, rhs: KnownBits, view: View) -> Kno
 
 fn unary(op: UnaryOp, value: KnownBits, view: View) -> KnownBits {
     match op {
+        UnaryOp::Apart => value,
         UnaryOp::ZExt8 => value.masked(0xff),
         UnaryOp::ZExt16 => value.masked(0xffff),
         UnaryOp::ZExt32 => value.masked(0xffff_ffff),

@@ -15,6 +15,7 @@ mod facts;
 mod identical_blocks;
 mod known_bits;
 mod known_tests;
+mod lone_copies;
 mod memory;
 mod merged_checks;
 mod overwritten_stores;
@@ -89,6 +90,12 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
     }
     // After all else, since what a loop needs is compared with what its rounds would need.
     if options.optimisation == Optimisation::Full && run(&("unroll", unroll::run), function, options.endianness()) {
+        until_done(passes, function, options.endianness());
+    }
+    // After all that finds values to be the same.
+    if options.optimisation == Optimisation::Full
+        && run(&("lone_copies", |function, _| lone_copies::run(function)), function, options.endianness())
+    {
         until_done(passes, function, options.endianness());
     }
     // Last, since other passes learn more from the tests of single bits.

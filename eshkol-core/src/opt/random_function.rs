@@ -26,7 +26,7 @@ const OPS: [ArithmeticOp; 13] = [
     ArithmeticOp::AShr,
 ];
 
-const UNARIES: [UnaryOp; 13] = [
+const UNARIES: [UnaryOp; 14] = [
     UnaryOp::Neg,
     UnaryOp::ZExt8,
     UnaryOp::ZExt16,
@@ -40,6 +40,7 @@ const UNARIES: [UnaryOp; 13] = [
     UnaryOp::Swap16,
     UnaryOp::Swap32,
     UnaryOp::Swap64,
+    UnaryOp::Apart,
 ];
 
 const CONDITIONS: [Condition; 11] = [

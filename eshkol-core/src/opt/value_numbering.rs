@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::effects::changes_context;
 use crate::arena::Arena;
-use crate::ir::{ArithmeticOp, Block, Cfg, Dominators, Function, Inst, Op, Substitution, Value, ValueType};
+use crate::ir::{ArithmeticOp, Block, Cfg, Dominators, Function, Inst, Op, Substitution, UnaryOp, Value, ValueType};
 
 /// Replaces values made twice. Whether there were any.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -35,6 +35,8 @@ pub(super) fn run(function: &mut Function) -> bool {
             }
             let key_version = match &op {
                 Op::Load { base, .. } if function.value_type(*base) == ValueType::Context => Some(version),
+                // Copies that are to be apart from each other as well.
+                Op::Unary(UnaryOp::Apart, _) => None,
                 op if op.is_pure() => Some(None),
                 _ => None,
             };

@@ -305,6 +305,12 @@ impl Selector<'_> {
             UnaryOp::Swap16 => self.swap_bytes(16, value, wanted),
             UnaryOp::Swap32 => self.swap_bytes(32, value, wanted),
             UnaryOp::Swap64 => self.swap_bytes(64, value, wanted),
+            // A copy has the same identity to the verifier, until something is computed (`adjust_reg_min_max_vals` in
+            // `kernel/bpf/verifier.c`). It keeps track of what is added.
+            UnaryOp::Apart => {
+                let value = self.overwritten_register(value);
+                self.alu(form64(alu::OR), wanted, value, Right::Immediate(0));
+            }
         }
     }
 

@@ -114,7 +114,7 @@ impl Selector<'_> {
                 UnaryOp::ToBig16 => bits <= 16 && self.endianness == Endianness::Big,
                 UnaryOp::ToBig32 => bits <= 32 && self.endianness == Endianness::Big,
                 UnaryOp::ToBig64 => self.endianness == Endianness::Big,
-                UnaryOp::Neg | UnaryOp::Swap16 | UnaryOp::Swap32 | UnaryOp::Swap64 => false,
+                UnaryOp::Neg | UnaryOp::Swap16 | UnaryOp::Swap32 | UnaryOp::Swap64 | UnaryOp::Apart => false,
             };
             if !same {
                 break;

@@ -69,7 +69,7 @@ const BINARY: [ArithmeticOp; 13] = [
     ArithmeticOp::AShr,
 ];
 
-const UNARY: [UnaryOp; 13] = [
+const UNARY: [UnaryOp; 14] = [
     UnaryOp::Neg,
     UnaryOp::ZExt8,
     UnaryOp::ZExt16,
@@ -83,6 +83,7 @@ const UNARY: [UnaryOp; 13] = [
     UnaryOp::Swap16,
     UnaryOp::Swap32,
     UnaryOp::Swap64,
+    UnaryOp::Apart,
 ];
 
 const CONDITIONS: [Condition; 11] = [

@@ -87,7 +87,8 @@ fn number_of(number: u64, span: Span) -> Run {
 /// one bit or two.
 ///
 /// On no way but the one for 0 does the verifier know the result. Where it knows the key of an array it looks whether the array has that key
-/// (`get_constant_map_key` in `kernel/bpf/verifier.c`), and has to tell apart all ways that lead to another one.
+/// (`get_constant_map_key` in `kernel/bpf/verifier.c`), and has to tell apart all ways that lead to another one. Nor does it learn of the number
+/// on which way it came: every test of it later on would keep the ways apart.
 fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
     let most = number.range.high;
     if most <= 1 {
@@ -95,7 +96,8 @@ fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
     }
     let ty = Type::Scalar(DataType::Int(IntType::U64));
     let rest = checker.new_local("number", &number, true);
-    checker.pending.push(Pending::Let(rest, number.expr));
+    let copy = typed::Expr::new(ty.clone(), span, Typed::Apart(Box::new(number.expr)));
+    checker.pending.push(Pending::Let(rest, copy));
     let none = number_of(0, span);
     let bits = checker.new_local("bits", &none, true);
     checker.pending.push(Pending::Let(bits, none.expr));

@@ -38,6 +38,7 @@ const MANY_CHOICES: usize = 3;
 pub(super) struct Carried {
     pub(super) what: Counted,
     bits: u32,
+    signed: bool,
     range: Option<Range>,
 }
 
@@ -45,17 +46,16 @@ impl Carried {
     fn new(what: Counted, ty: &Type, range: Range) -> Option<Self> {
         let Type::Scalar(data) = ty else { return None };
         if *data == DataType::Bool {
-            return Some(Self { what, bits: 1, range: None });
+            return Some(Self { what, bits: 1, signed: false, range: None });
         }
         let int = scalar_int(data)?;
-        let (bits, known) = if range.low < 0 {
-            // A narrower one would have to be sign-extended.
-            (64, Range::of(int))
+        let (bits, signed, known) = if range.low < 0 {
+            (u32::from(int.bits), int.bits < 64, Range::of(int))
         } else {
             let bits = (128 - range.high.leading_zeros()).clamp(1, 64);
-            (bits, Range::new(0, (1 << bits) - 1).intersect(Range::of(int)))
+            (bits, false, Range::new(0, (1 << bits) - 1).intersect(Range::of(int)))
         };
-        (range.low >= 0 || int.bits == 64).then_some(Self { what, bits, range: Some(known) })
+        Some(Self { what, bits, signed, range: Some(known) })
     }
 }
 
@@ -129,7 +129,7 @@ impl Checker<'_> {
                 Counted::Variable(index) => locals.get(index).copied()?,
                 Counted::Outer(local) => local,
             };
-            Some(Forgotten { local, bits: carried.bits })
+            Some(Forgotten { local, bits: carried.bits, signed: carried.signed })
         };
         carried.iter().filter_map(forgotten).collect()
     }

@@ -66,6 +66,7 @@ impl Body<'_> {
             ExprKind::ByteSwap { bytes, value } => self.form(&format!("byte-swap.{bytes}"), [&**value]),
             ExprKind::BitCount(value) => self.form("bit-count", [&**value]),
             ExprKind::Hidden(value) => self.form("hidden", [&**value]),
+            ExprKind::Apart(value) => self.form("apart", [&**value]),
             ExprKind::Compare { op, lhs, rhs } => self.form(comparison(*op), [&**lhs, rhs]),
             ExprKind::Not(value) => self.form("not", [&**value]),
             ExprKind::IsPresent(value) => self.form("present?", [&**value]),

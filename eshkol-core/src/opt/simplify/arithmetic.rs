@@ -280,6 +280,7 @@ impl Simplifier<'_> {
             | UnaryOp::Swap16
             | UnaryOp::Swap32
             | UnaryOp::Swap64 => self.byte_order(op, value),
+            UnaryOp::Apart => None,
         }
     }
 
