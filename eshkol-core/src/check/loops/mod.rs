@@ -24,7 +24,7 @@ use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
 use super::value::{Environment, Run, Value, full_range};
 use crate::arena::Id;
-use crate::diagnostic::{Diagnostic, catalogue};
+use crate::diagnostic::{Diagnostic, Severity, catalogue};
 use crate::expand::form::Lambda;
 use crate::kernel::KernelVersion;
 use crate::kernel::program_type::PacketAccess;
@@ -157,7 +157,8 @@ impl Checker<'_> {
                 counters.retain(|counter| matches!(counter.what, Counted::Outer(_)));
                 continue;
             }
-            let is_clean = self.diagnostics.len() == messages;
+            // A warning about the body is none about what it needs to know.
+            let is_clean = self.diagnostics.iter().skip(messages).all(|message| message.severity != Severity::Error);
             if last && (is_clean || carried.is_empty()) {
                 return self.finish_loop(&spec, id, &locals, &types, &done, &carried, value, position);
             }
