@@ -19,6 +19,8 @@ use crate::source::Span;
 const LONGEST_PACKET: i128 = 0xffff;
 /// The farthest that one step through a packet may go: an IPv6 extension header of the largest length.
 const LONGEST_STEP: i128 = 2048;
+/// The farthest that a step of the prelude goes: over all extension headers, once in a packet.
+const LONGEST_WALK: i128 = 0x3fff;
 
 pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "packet-length", arity: (1, 1), check: packet_length },
@@ -252,7 +254,8 @@ fn advance(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     if !checker.check_epoch(from.epoch, from.expr.span) {
         return Value::Error(span);
     }
-    if !bytes.range.within(Range::new(0, LONGEST_STEP)) && checker.flow.reachable {
+    let longest = if checker.is_prelude(bytes.expr.span) { LONGEST_WALK } else { LONGEST_STEP };
+    if !bytes.range.within(Range::new(0, longest)) && checker.flow.reachable {
         return checker.report(
             Diagnostic::error(
                 catalogue::STEP_TOO_LONG,
