@@ -147,6 +147,12 @@ fn name_of(thread: i32) -> String {
     std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).unwrap().trim_end().to_owned()
 }
 
+/// The priority of this thread as the kernel has it: a nice value of 0 is 120 (`NICE_TO_PRIO` in `include/linux/sched/prio.h`).
+fn priority_of(thread: i32) -> i32 {
+    // SAFETY: getpriority(2) reads no memory.
+    120 + unsafe { libc::getpriority(libc::PRIO_PROCESS, thread.cast_unsigned()) }
+}
+
 #[test]
 fn a_typed_task_is_what_proc_says() {
     let Privilege::Granted = require_root() else { return };
@@ -181,7 +187,7 @@ fn typed_arguments_and_fields_of_the_record_agree() {
     assert_eq!((typed.previous, record.previous), (thread, thread));
     // SAFETY: getppid(2) has no preconditions.
     assert_eq!(typed.parent, unsafe { libc::getppid() });
-    assert_eq!((typed.next_known, record.priority), (1, 120));
+    assert_eq!((typed.next_known, record.priority), (1, priority_of(thread)));
     assert_eq!(typed.comm_str(), name_of(thread));
     assert_eq!(record.comm_str(), name_of(thread));
     assert_eq!(record.letter, name_of(thread).as_bytes()[0]);

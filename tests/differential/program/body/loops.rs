@@ -22,7 +22,7 @@ impl Writer<'_> {
         let trips = self.trips();
         let (index, sum, name) = (self.name("i"), self.name("x"), self.name("loop"));
         let names = vec![(index.clone(), Kind::Counter), (sum.clone(), Kind::Number)];
-        let way = self.choices.below(15);
+        let way = self.choices.below(16);
         let start = self.int(depth);
         let start = self.read(start);
         let bound = match self.choices.below(3) {
@@ -86,7 +86,7 @@ impl Writer<'_> {
                 }
                 None => start,
             },
-            8..14 => self.other_round(way, trips, &start, [&index, &sum, &name], depth),
+            8..15 => self.other_round(way, trips, &start, [&index, &sum, &name], depth),
             _ => {
                 let names = vec![(index.clone(), Kind::Number), (sum.clone(), Kind::Variable)];
                 let body = self.within(names, |this| this.statement(depth));
@@ -98,7 +98,7 @@ impl Writer<'_> {
         text
     }
 
-    /// Loops that end when something is met, that step before or by more than one, or that go on in several places.
+    /// Loops that end when something is met, that step before or by more than one, or that go on in several places, or with a loop around them.
     fn other_round(
         &mut self,
         way: usize,
@@ -146,6 +146,21 @@ impl Writer<'_> {
                 let met = first + step * self.choices.below(trips);
                 format!(
                     "(let {name} (({index} {first}) ({sum} {start})) (cond ((>= {index} {last}) {sum}) ((= {index} {met}) ({name} (+ {index} {step}) {other})) (else ({name} (+ {index} {step}) {next}))))"
+                )
+            }
+            13 => {
+                let (inner, inner_sum, inner_name) = (self.name("i"), self.name("x"), self.name("loop"));
+                let names =
+                    [counted.clone(), vec![(inner.clone(), Kind::Counter), (inner_sum.clone(), Kind::Number)]].concat();
+                let (next, early) = (
+                    self.within(names.clone(), |this| this.int(depth)),
+                    self.within(names.clone(), |this| this.bool(depth)),
+                );
+                let other = self.within(names, |this| this.int(depth));
+                let (trips, inner_trips) = (trips.min(4), 1 + self.choices.below(3));
+                // The inner loop goes on with the outer one, in two places.
+                format!(
+                    "(let {name} (({index} 0) ({sum} {start})) (if (< {index} {trips}) (let {inner_name} (({inner} 0) ({inner_sum} {sum})) (cond ((= {inner} {inner_trips}) ({name} (+ {index} 1) {inner_sum})) ({early} ({name} (+ {index} 1) {other})) (else ({inner_name} (+ {inner} 1) {next})))) {sum}))"
                 )
             }
             _ => {
