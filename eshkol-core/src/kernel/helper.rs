@@ -70,6 +70,8 @@ pub struct Helper {
     pub variadic: bool,
     /// What it gives.
     pub result: ResultKind,
+    /// Before this kernel, only the lower half of a result below zero is what it should be.
+    pub whole_since: KernelVersion,
     /// Which programs may call it, and since which kernel.
     pub programs: &'static [(Programs, KernelVersion)],
     /// Whether it may move the packet, which ends every pointer into it (`bpf_helper_changes_pkt_data` in `net/core/filter.c`).
@@ -207,6 +209,7 @@ impl Helper {
             arguments: &[],
             variadic: false,
             result,
+            whole_since: since,
             programs,
             changes_packet_data: false,
             packet_memory: false,

@@ -3,8 +3,8 @@
 use super::function::{FunctionLowering, Words};
 use crate::check::typed::{Argument, Expr, FunctionId, MapId, Type};
 use crate::check::types::Storage;
-use crate::ir::{Value, ValueType};
-use crate::kernel::HelperId;
+use crate::ir::{UnaryOp, Value, ValueType};
+use crate::kernel::{HelperId, helper};
 use crate::source::Span;
 
 /// An argument whose parts are evaluated, not yet in the form of the call.
@@ -39,7 +39,10 @@ impl FunctionLowering<'_> {
             .collect();
         self.free_spills();
         let result_type = self.word_types(ty).first().copied().unwrap_or(ValueType::Int);
-        let result = self.builder.call_helper(helper, arguments, result_type, span);
+        let mut result = self.builder.call_helper(helper, arguments, result_type, span);
+        if helper::by_id(helper).is_some_and(|helper| self.unit.min_kernel < helper.whole_since) {
+            result = self.unary(UnaryOp::SExt32, result, span);
+        }
         match ty {
             Type::Unit | Type::Never => Words::new(),
             Type::Scalar(data) => vec![self.extended_to(result, data, span)],

@@ -47,7 +47,9 @@ impl Selector<'_> {
 
     /// Emits a conditional jump; whether its condition is the opposite of what was asked.
     fn compare(&mut self, condition: Condition, width: Width, lhs: Value, rhs: Value) -> bool {
-        let (condition, lhs, rhs) = if self.constant(lhs).is_some() && self.constant(rhs).is_none() {
+        let is_constant = |value| self.constant(value).is_some();
+        let is_exact = |value| is_constant(value) || *self.exact.at(value);
+        let (condition, lhs, rhs) = if !is_constant(rhs) && is_exact(lhs) && (is_constant(lhs) || !is_exact(rhs)) {
             (swap_operands(condition), rhs, lhs)
         } else {
             (condition, lhs, rhs)

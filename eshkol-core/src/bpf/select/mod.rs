@@ -6,13 +6,14 @@
 //! none is kept in a register across a call.
 //!
 //! Guarantees for the kernel's verifier: pointers are only moved and added to as 64-bit words, and an offset from the
-//! context is always in the access.
+//! context is always in the access. Of two numbers that are compared, what counts a loop comes to the right ([`exact`]).
 
 mod arithmetic;
 mod branch;
 mod call;
 mod constant;
 mod edge;
+mod exact;
 mod memory;
 mod value;
 
@@ -58,6 +59,7 @@ pub(super) fn select(
         register_count: 0,
         address_only: memory::find_address_only(function, cfg),
         uses: count_uses(function, cfg),
+        exact: exact::find_exact(function, cfg),
         across_calls: liveness.across_calls(function, cfg),
         bound: BTreeSet::new(),
         destinations: BTreeMap::new(),
@@ -95,6 +97,8 @@ struct Selector<'a> {
     address_only: BTreeSet<Value>,
     /// How often each value is read or passed.
     uses: Arena<Value, u32>,
+    /// Numbers that the verifier knows exactly, on each way.
+    exact: Arena<Value, bool>,
     /// Values that must be in a register which calls preserve, or spilled, and how many of them there are at once.
     across_calls: BTreeMap<Value, usize>,
     /// Values that end in a certain register by way of instructions that overwrite their operand.

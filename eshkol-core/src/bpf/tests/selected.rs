@@ -311,7 +311,7 @@ fn a_loop_steps_where_it_goes_back() {
         b3:
           return v2";
     let expected =
-        ["r6 = r1", "r7 = 0", "if r7 >= r6 goto +4", "r1 = r7", "call 1000", "r7 += 1", "goto -5", "r0 = r7", "exit"];
+        ["r6 = r1", "r7 = 0", "if r6 <= r7 goto +4", "r1 = r7", "call 1000", "r7 += 1", "goto -5", "r0 = r7", "exit"];
     assert_eq!(falls_back(&code(V3, Endianness::Little, text)), None);
     assert_eq!(selected(V3, text), expected);
 }

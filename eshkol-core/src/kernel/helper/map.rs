@@ -19,6 +19,10 @@ const DELETE: &[MapKind] = &[Hash, PerCpuHash, LruHash, LruPerCpuHash, LpmTrie];
 const FOR_EACH: &[MapKind] = &[Hash, Array, PerCpuHash, PerCpuArray, LruHash, LruPerCpuHash];
 const PER_CPU: &[MapKind] = &[PerCpuHash, PerCpuArray, LruPerCpuHash];
 
+/// Calls that the verifier turns into calls of the map's own operations, which gave an `int` before commit d7ba4cc900bf: of the register that the
+/// program finds the result in, such a function leaves the upper half as it likes.
+const OPERATIONS_GIVE_LONG: KernelVersion = KernelVersion::new(6, 4);
+
 const ALWAYS: &[(Programs, KernelVersion)] = &[(Any, KernelVersion::new(3, 19))];
 
 /// By the commits a43eec304259, 9940d67c93b5 (tracepoints), 0515e5999a46 (samples), c4f6699dfcb8 (raw tracepoints), bd570ff970a5 (traffic
@@ -51,6 +55,7 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper {
         arguments: &[Map(UPDATE), MapKey, MapValue, Int(IntType::U64)],
         packet_memory: true,
+        whole_since: OPERATIONS_GIVE_LONG,
         ..Helper::row(
             2,
             "bpf-map-update-elem",
@@ -63,6 +68,7 @@ pub(super) static HELPERS: &[Helper] = &[
     Helper {
         arguments: &[Map(DELETE), MapKey],
         packet_memory: true,
+        whole_since: OPERATIONS_GIVE_LONG,
         ..Helper::row(
             3,
             "bpf-map-delete-elem",
@@ -155,6 +161,7 @@ pub(super) static HELPERS: &[Helper] = &[
     },
     Helper {
         arguments: &[Map(FOR_EACH), Callback, CallbackContext, Int(IntType::U64)],
+        whole_since: OPERATIONS_GIVE_LONG,
         ..Helper::row(
             164,
             "bpf-for-each-map-elem",
