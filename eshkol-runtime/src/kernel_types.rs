@@ -2,9 +2,20 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// Where the kernel tells its types.
 pub(crate) const PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// Whether it tells them.
+pub(crate) fn are_there() -> bool {
+    Path::new(PATH).exists()
+}
+
+/// That it does not.
+pub(crate) fn missing() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{PATH} is not there"))
+}
 
 const MAGIC: u16 = 0xeb9f;
 /// Bytes of `struct btf_type`.

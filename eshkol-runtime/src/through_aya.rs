@@ -12,6 +12,7 @@ use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 
 use crate::error::{Error, Need, Result};
 use crate::kernel_functions;
+use crate::kernel_types;
 use crate::map;
 use crate::object::guarded;
 use crate::program;
@@ -58,7 +59,7 @@ pub(crate) fn load(spec: &'static UnitSpec, settings: &Settings) -> Result<Unit>
 
 /// aya takes the absence of the kernel's type information for "nothing to relocate", and loads programs that read at wrong offsets.
 fn check_kernel_types(spec: &UnitSpec) -> Result<()> {
-    if std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
+    if kernel_types::are_there() {
         return Ok(());
     }
     let object = guarded(|| aya_obj::Object::parse(spec.object)).map_err(|reason| unreadable(spec, reason))?;
@@ -66,11 +67,15 @@ fn check_kernel_types(spec: &UnitSpec) -> Result<()> {
     if !object.has_btf_relocations() {
         return Ok(());
     }
-    Err(Error::with_advice(
-        format!("load `{}`", spec.name),
-        "It reads structs of the kernel, whose layout this kernel does not tell: it is built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted",
-        io::Error::new(io::ErrorKind::NotFound, "/sys/kernel/btf/vmlinux is not there"),
-    ))
+    Err(without_types(format!("load `{}`", spec.name), "It reads structs of the kernel, whose layout"))
+}
+
+/// What wants something of the kernel's types, which are not there.
+fn without_types(action: String, wanted: &str) -> Error {
+    let advice = format!(
+        "{wanted} this kernel does not tell: it is built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted"
+    );
+    Error::with_advice(action, advice, kernel_types::missing())
 }
 
 impl Unit {
@@ -194,6 +199,9 @@ fn program_failed(unit: &UnitSpec, spec: &'static ProgramSpec, error: ProgramErr
             let point = spec.attach_points.first().copied().unwrap_or_default();
             let advice = program::near_tracepoints(point, || action.clone());
             Error::with_advice(action, advice, io::Error::from_raw_os_error(libc::ENOENT))
+        }
+        ProgramError::Btf(_) if !kernel_types::are_there() => {
+            without_types(action, "It belongs to a tracepoint of the kernel, the types of whose arguments")
         }
         other => refused(action, need(spec), other),
     }
