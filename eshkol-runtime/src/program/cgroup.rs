@@ -42,6 +42,9 @@ impl Action for CgroupAction {
 
 /// The oldest kernel with links for cgroups.
 const CGROUP_LINKS: KernelVersion = KernelVersion::new(5, 7);
+/// The oldest kernel that shows programs the packet of a test run. Before, what ends it is 0 (`bpf_prog_test_run_skb` in `net/bpf/test_run.c`, until the
+/// commit "bpf: fix cgroup_skb prog test run direct packet access").
+const TEST_RUNS_SHOW_PACKETS: KernelVersion = KernelVersion::new(6, 14);
 /// `CGROUP2_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const CGROUP2: i64 = 0x6367_7270;
 
@@ -95,6 +98,9 @@ impl CgroupSkbProgram {
     }
 
     /// Runs it on `packet`, from the IP header on, without any socket.
+    ///
+    /// An error on kernels before Linux 6.14, which would show it an empty packet and take its answer to that (`bpf_prog_test_run_skb` in
+    /// `net/bpf/test_run.c`); the simulator shows it the packet.
     pub fn test_run(&self, packet: &[u8]) -> Result<TestRun<CgroupAction>> {
         self.test_run_repeat(packet, 1)
     }
@@ -105,7 +111,7 @@ impl CgroupSkbProgram {
         const IPV6: u16 = 0x86dd;
         let version = packet.first().map_or(0, |byte| byte >> 4);
         let ether_type = if version == 6 { IPV6 } else { IPV4 };
-        test_run(&self.0, packet, repeat, Framing::Bare { ether_type })
+        test_run(&self.0, packet, repeat, Framing::Bare { ether_type, shown_since: Some(TEST_RUNS_SHOW_PACKETS) })
     }
 }
 

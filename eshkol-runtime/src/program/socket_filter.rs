@@ -76,7 +76,7 @@ impl SocketFilterProgram {
     pub fn test_run_repeat(&self, packet: &[u8], repeat: u32) -> Result<TestRun<u32>> {
         // Most filters are for raw packet sockets, whose packets say their type there.
         let ether_type = packet.get(12..14).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
-        test_run(&self.0, packet, repeat, Framing::Bare { ether_type })
+        test_run(&self.0, packet, repeat, Framing::Bare { ether_type, shown_since: None })
     }
 }
 

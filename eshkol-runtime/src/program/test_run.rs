@@ -1,11 +1,13 @@
 //! Runs of programs on packets that no interface or socket has sent.
 
+use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Handle;
 use super::xdp::XdpAction;
 use crate::error::{Error, Need, Result};
+use crate::kernel_version::KernelVersion;
 #[cfg(feature = "sim")]
 use crate::sim::Machine;
 use crate::sys;
@@ -41,8 +43,9 @@ pub trait Action: Sized {
 pub(super) enum Framing {
     /// That, and the program sees it.
     Ethernet,
-    /// Something else: the kernel is given an Ethernet header of this type before it, which the program does not see.
-    Bare { ether_type: u16 },
+    /// Something else: the kernel is given an Ethernet header of this type before it, which the program does not see. Before the kernel
+    /// `shown_since`, the program does not see the packet either.
+    Bare { ether_type: u16, shown_since: Option<KernelVersion> },
 }
 
 /// Bytes of an Ethernet header.
@@ -59,9 +62,18 @@ pub(super) fn test_run<A>(program: &Handle, packet: &[u8], repeat: u32, framing:
         return simulate(machine, program.spec.symbol, packet, repeat);
     }
     let descriptor = program.in_kernel(action)?;
+    if let Framing::Bare { shown_since: Some(since), .. } = framing
+        && let Some(running) = KernelVersion::running().filter(|running| *running < since)
+    {
+        let advice = format!(
+            "For a test, Linux before {since} runs programs of this type as if the packet were empty, and this is {running}. `test()` in place of \
+             `load()` runs it in the simulator; attached, it sees its packets"
+        );
+        return Err(Error::with_advice(action(), advice, io::Error::from_raw_os_error(libc::EOPNOTSUPP)));
+    }
     let framed = match framing {
         Framing::Ethernet => packet.to_vec(),
-        Framing::Bare { ether_type } => [&[0; ETHERNET - 2][..], &ether_type.to_be_bytes(), packet].concat(),
+        Framing::Bare { ether_type, .. } => [&[0; ETHERNET - 2][..], &ether_type.to_be_bytes(), packet].concat(),
     };
     let mut output = sys::program_test_run(descriptor, &framed, SPARE, repeat).map_err(|error| {
         let action = action();

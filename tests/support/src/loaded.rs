@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Mutex;
 
+use eshkol_runtime::KernelVersion;
 use eshkol_runtime::aya::maps::perf::{PerfEvent, PerfEventArray, PerfEventArrayBuffer};
 use eshkol_runtime::aya::maps::{Map, MapData, RingBuf};
 use eshkol_runtime::aya::programs::Program;
@@ -42,6 +43,17 @@ impl Loaded {
         let hidden = found.ok_or_else(|| format!("the object has no program `{program}`"))?;
         let buffers = Mutex::new(open_buffers(&mut ebpf)?);
         Ok(Self { ebpf, program: program.to_owned(), buffers, hidden })
+    }
+
+    /// Whether the kernel runs it for a test: programs at tracepoints it only verifies, and those of cgroups get no packet before 6.14
+    /// (`bpf_prog_test_run_skb` in `net/bpf/test_run.c`).
+    pub fn can_run(&self) -> bool {
+        let shows_packets = || KernelVersion::running().is_none_or(|running| running >= KernelVersion::new(6, 14));
+        match self.ebpf.program(&self.program) {
+            Some(Program::TracePoint(_)) => false,
+            Some(Program::CgroupSkb(_)) => shows_packets(),
+            _ => true,
+        }
     }
 
     /// The descriptor of the program that runs.
