@@ -10,7 +10,8 @@
 //! ```
 //!
 //! tries 20,000 small programs and a tenth as many large ones, or as many as `ESHKOL_LARGE_PROGRAMS=…` says; `ESHKOL_SEED=…` is the first one's seed.
-//! Each failure is printed with its seed, as small as it could be made. Without root nothing is run by the kernel.
+//! Each failure is printed with its seed, as small as it could be made. Without root nothing is run by the kernel. A kernel runs what is compiled for
+//! it and for older ones; programs that want a newer one are told as such.
 
 mod arithmetic;
 mod choices;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use choices::{Choices, shrink};
 use double::Doubles;
+use eshkol_core::kernel::KernelVersion;
 use eshkol_test_support::{Privilege, require_root, stay_on_first_processor};
 use program::{Program, Size};
 use trial::{Failure, Verdict, attempt, ways};
@@ -38,6 +40,8 @@ const SHRINKING: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Tally {
     agreed: usize,
+    /// Those that want a newer kernel than the one that runs.
+    too_new: usize,
     rejected: usize,
     /// How often each error was given, with an example.
     reasons: BTreeMap<String, (usize, String)>,
@@ -50,13 +54,19 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is to be a number")))
 }
 
-fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally {
+/// Tries the programs with these seeds, with the kernel that runs, or without one.
+fn hunt(seeds: impl Iterator<Item = u64>, size: Size, running: Option<KernelVersion>) -> Tally {
+    let in_kernel = running.is_some();
     let mut tally = Tally::default();
     for seed in seeds {
         let mut choices = Choices::random(seed);
         let program = Program::generate(&mut choices, size);
+        if running.is_some_and(|running| running < program.level.kernel()) {
+            tally.too_new += 1;
+            continue;
+        }
         let doubles = &mut tally.doubles;
-        let mut attempts = ways(&program).map(|way| (way, attempt(&program, way, seed, in_kernel, doubles)));
+        let mut attempts = ways(&program, running).map(|way| (way, attempt(&program, way, seed, in_kernel, doubles)));
         let (way, verdict) = attempts.find(|(_, verdict)| *verdict != Verdict::Agreed).unzip();
         match verdict {
             None | Some(Verdict::Agreed) => tally.agreed += 1,
@@ -64,7 +74,7 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
                 tally.rejected += 1;
                 for reason in reasons.into_iter().take(1) {
                     let code = reason.chars().take(7).collect();
-                    let example = || format!("seed {seed}: {reason}, in\n{}", program.text(program.level));
+                    let example = || format!("seed {seed}: {reason}, in\n{}", program.text(program.level.kernel()));
                     tally.reasons.entry(code).or_insert_with(|| (0, example())).0 += 1;
                 }
             }
@@ -73,7 +83,7 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
                 let end = Instant::now() + SHRINKING;
                 shrink(choices, &mut |choices| {
                     let program = Program::generate(choices, size);
-                    let same_way = way.filter(|(level, _)| *level >= program.level && Instant::now() < end);
+                    let same_way = way.filter(|(kernel, _)| *kernel >= program.level.kernel() && Instant::now() < end);
                     match same_way.map(|way| attempt(&program, way, seed, in_kernel, &mut Doubles::default())) {
                         Some(Verdict::Failed(same, smaller)) if same == failure => {
                             what = smaller;
@@ -93,6 +103,9 @@ fn hunt(seeds: impl Iterator<Item = u64>, size: Size, in_kernel: bool) -> Tally 
 impl Tally {
     fn report(&self) -> String {
         let mut text = format!("{} agreed, {} rejected, {} failed", self.agreed, self.rejected, self.failures.len());
+        if self.too_new > 0 {
+            let _ = write!(text, ", {} want a newer kernel", self.too_new);
+        }
         let Doubles { agreed, refused } = &self.doubles;
         let _ = write!(text, "; in other words {agreed} agreed, {} refused", refused.len());
         for reason in refused.iter().take(3) {
@@ -116,6 +129,12 @@ impl Tally {
     }
 }
 
+/// The version of the kernel that runs.
+fn running_kernel() -> KernelVersion {
+    let running = eshkol::KernelVersion::running().expect("`/proc` tells the kernel's version");
+    KernelVersion::new(running.major, running.minor)
+}
+
 /// How many programs are tried, and the seed of the first.
 struct Wanted {
     small: u64,
@@ -137,7 +156,7 @@ impl Wanted {
 
 #[test]
 fn programs_do_what_they_mean() {
-    let in_kernel = require_root() == Privilege::Granted;
+    let running = (require_root() == Privilege::Granted).then(running_kernel);
     // A panic of the compiler is caught, told once, and tried many times while the program is made smaller.
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |information| {
@@ -145,10 +164,10 @@ fn programs_do_what_they_mean() {
             report(information);
         }
     }));
-    if in_kernel {
+    if running.is_some() {
         stay_on_first_processor().unwrap();
     }
     let Wanted { small, large, seed } = Wanted::from_environment();
-    hunt(seed..seed + small, Size::Small, in_kernel).check();
-    hunt(seed..seed + large, Size::Large, in_kernel).check();
+    hunt(seed..seed + small, Size::Small, running).check();
+    hunt(seed..seed + large, Size::Large, running).check();
 }

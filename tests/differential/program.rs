@@ -54,25 +54,18 @@ pub(crate) enum Level {
     /// 32-bit jumps.
     V5_10,
     /// Everything.
-    V6_12,
+    V6_1,
 }
 
 impl Level {
-    pub(crate) const ALL: [Self; 3] = [Self::V4_18, Self::V5_10, Self::V6_12];
+    const ALL: [Self; 3] = [Self::V4_18, Self::V5_10, Self::V6_1];
 
-    fn kernel(self) -> KernelVersion {
+    /// The oldest kernel that has all of it.
+    pub(crate) fn kernel(self) -> KernelVersion {
         match self {
             Self::V4_18 => KernelVersion::new(4, 18),
             Self::V5_10 => KernelVersion::new(5, 10),
-            Self::V6_12 => KernelVersion::new(6, 12),
-        }
-    }
-
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Self::V4_18 => "4.18",
-            Self::V5_10 => "5.10",
-            Self::V6_12 => "6.12",
+            Self::V6_1 => KernelVersion::new(6, 1),
         }
     }
 }
@@ -116,8 +109,8 @@ impl Program {
     }
 
     /// Its text, for this oldest kernel.
-    pub(crate) fn text(&self, level: Level) -> String {
-        let clauses = format!("(license \"GPL\") (min-kernel \"{}\")", level.version());
+    pub(crate) fn text(&self, kernel: KernelVersion) -> String {
+        let clauses = format!("(license \"GPL\") (min-kernel \"{kernel}\")");
         let own = format!("(program-type :{})", self.program_type.keyword());
         // Where a system call begins, its number and arguments are known.
         let place = match self.program_type {

@@ -7,7 +7,7 @@ use eshkol_core::diagnostic::{Diagnostic, Severity};
 use eshkol_core::evaluate::{self, Elements, Input, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::ir::GlobalSection;
-use eshkol_core::kernel::ProgramType;
+use eshkol_core::kernel::{KernelVersion, ProgramType};
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
 use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
@@ -17,7 +17,7 @@ use eshkol_test_support::{Loaded, Runner, Simulated};
 use crate::choices::Random;
 use crate::double::Doubles;
 use crate::inputs;
-use crate::program::{Level, NAME, Program, has_packet};
+use crate::program::{NAME, Program, has_packet};
 
 /// What became of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,29 +60,33 @@ fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sour
     })
 }
 
-/// One way of compiling a program.
-pub(crate) type Way = (Level, Optimisation);
+/// The oldest kernels that programs are compiled for: one for each instruction set, of which version 3 is without and with atomics that fetch.
+const KERNELS: [KernelVersion; 4] =
+    [KernelVersion::new(4, 18), KernelVersion::new(5, 10), KernelVersion::new(6, 1), KernelVersion::new(6, 12)];
 
-/// Every way of compiling a program: for its oldest kernel and every newer one.
-pub(crate) fn ways(program: &Program) -> impl Iterator<Item = Way> + use<> {
-    let oldest = program.level;
-    let levels = Level::ALL.into_iter().filter(move |level| *level >= oldest);
-    levels.flat_map(|level| [(level, Optimisation::None), (level, Optimisation::Full)])
+/// One way of compiling a program: the oldest kernel that it is for, and how well.
+pub(crate) type Way = (KernelVersion, Optimisation);
+
+/// Every way of compiling a program that this kernel is to run: for its oldest kernel and every newer one up to this. Without a kernel, every way.
+pub(crate) fn ways(program: &Program, running: Option<KernelVersion>) -> impl Iterator<Item = Way> + use<> {
+    let oldest = program.level.kernel();
+    let is_run = move |kernel: &KernelVersion| running.is_none_or(|running| *kernel <= running);
+    let kernels = KERNELS.into_iter().filter(move |kernel| *kernel >= oldest).filter(is_run);
+    kernels.flat_map(|kernel| [(kernel, Optimisation::None), (kernel, Optimisation::Full)])
 }
 
 /// Tries a program, compiled in one way.
 pub(crate) fn attempt(program: &Program, way: Way, seed: u64, in_kernel: bool, doubles: &mut Doubles) -> Verdict {
-    let (level, optimisation) = way;
-    let text = program.text(level);
+    let (kernel, optimisation) = way;
+    let text = program.text(kernel);
     let verdict = attempt_one(&text, optimisation, seed, in_kernel).and_then(|output| {
         // What it means depends on neither.
-        let once = optimisation == Optimisation::None && level == program.level;
+        let once = optimisation == Optimisation::None && kernel == program.level.kernel();
         if once { doubles.compare(&text, &output.unit, seed) } else { Ok(()) }
     });
     match verdict {
         Ok(()) => Verdict::Agreed,
         Err(Verdict::Failed(failure, what)) => {
-            let kernel = level.version();
             Verdict::Failed(failure, format!("for kernel {kernel}, {optimisation:?}: {what}\n{text}"))
         }
         Err(verdict) => verdict,
@@ -109,8 +113,7 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
     let unit = &output.unit;
     let program = &unit.programs[0];
     let mut world = World::new(unit, Endianness::Little);
-    let runners =
-        runners(&output.object, program.program_type, in_kernel).map_err(|error| (Failure::Refused, error))?;
+    let runners = runners(&output.object, in_kernel).map_err(|error| (Failure::Refused, error))?;
     let mut random = Random::new(seed);
     inputs::fill_maps(unit, &mut random, &mut world, |map, key, value| {
         runners.iter().try_for_each(|(_, runner)| runner.update(&map.name, key, value))
@@ -146,13 +149,12 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
 type Placed = (&'static str, Box<dyn Runner>);
 
 /// The program, loaded into each place that runs it.
-fn runners(object: &[u8], program_type: ProgramType, in_kernel: bool) -> Result<Vec<Placed>, String> {
+fn runners(object: &[u8], in_kernel: bool) -> Result<Vec<Placed>, String> {
     let simulated = Simulated::load(object, NAME).map_err(|error| format!("by the simulator: {error}"))?;
     let mut runners: Vec<Placed> = vec![("simulator", Box::new(simulated))];
     if in_kernel {
         let loaded = Loaded::load(object, NAME).map_err(|error| ends(&error))?;
-        // The kernel verifies programs at tracepoints, and runs them nowhere else.
-        if program_type != ProgramType::Tracepoint {
+        if loaded.can_run() {
             runners.push(("kernel", Box::new(loaded)));
         }
     }

@@ -1,14 +1,23 @@
 //! The examples, run as the README says: each ends by itself, and shows what it is there to show.
 
+use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use eshkol_test_support::{Privilege, require_root, trace_fs};
 
 /// What an example writes.
 fn run(name: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", name, "--"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let mut command = match env::var_os("ESHKOL_EXAMPLES") {
+        // Where there is no cargo, in the virtual machines of `tests/vm`: the directory of their executables.
+        Some(directory) => Command::new(Path::new(&directory).join(name)),
+        None => {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["run", "--quiet", "--example", name, "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            cargo
+        }
+    };
+    let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{name}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     text

@@ -5,12 +5,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::suites::LEFT_OUT;
-
 /// Where things are in the machine.
 pub(crate) const MODULES: &str = "modules";
 pub(crate) const TESTS: &str = "tests";
+pub(crate) const EXAMPLES: &str = "examples";
+/// A file with the directory of the project, at which what the tests read is in the machine as well.
+pub(crate) const PROJECT: &str = "project";
 pub(crate) const FILTER: &str = "filter";
+/// A file with a line for each variable, `NAME=value`.
+pub(crate) const ENVIRONMENT: &str = "environment";
 /// What stands before the name and the status of an executable that has ended.
 pub(crate) const ENDED: &str = "=== ended: ";
 /// The last line.
@@ -69,7 +72,8 @@ fn tests(output: &mut File) -> std::io::Result<()> {
     if !up.success() {
         writeln!(output, "the loopback interface does not come up: {up}")?;
     }
-    let filter = fs::read_to_string(format!("/{FILTER}"))?;
+    let given = |file: &str| fs::read_to_string(format!("/{file}"));
+    let (filter, project, environment) = (given(FILTER)?, given(PROJECT)?, given(ENVIRONMENT)?);
     let mut executables: Vec<_> = fs::read_dir(format!("/{TESTS}"))?.flatten().collect();
     executables.sort_by_key(fs::DirEntry::file_name);
     for executable in executables {
@@ -81,10 +85,12 @@ fn tests(output: &mut File) -> std::io::Result<()> {
             .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
             .env("HOME", "/root")
             .env("TMPDIR", "/tmp")
-            .current_dir("/root");
-        command.args(LEFT_OUT.iter().flat_map(|test| ["--skip", test]));
-        // Nothing else is to be skipped here.
-        command.env("ESHKOL_REQUIRE_KERNEL", "1").env("ESHKOL_REQUIRE_PROBES", "1").env("RUST_BACKTRACE", "0");
+            .env("ESHKOL_EXAMPLES", format!("/{EXAMPLES}"))
+            .env("RUST_BACKTRACE", "0")
+            .current_dir(&project);
+        // Nothing is to be skipped here.
+        command.env("ESHKOL_REQUIRE_KERNEL", "1").env("ESHKOL_REQUIRE_PROBES", "1");
+        command.envs(environment.lines().filter_map(|line| line.split_once('=')));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
         let status = command.status()?;
         writeln!(output, "{ENDED}{name} {}", status.code().unwrap_or(-1))?;

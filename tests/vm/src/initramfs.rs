@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::kernel::Kernel;
-use crate::suites::{MODULES, PROGRAMS, Suite};
+use crate::suites::{DIRECTORIES, Executable, MODULES, PROGRAMS, Suites};
 use crate::{Result, apt, guest, modules};
 
 /// Bits of a mode: a directory, a device, a file, and who may do what.
@@ -70,6 +70,18 @@ impl Archive {
         self.entry(path, EXECUTABLE, contents);
     }
 
+    /// The files of a directory, where this machine has them.
+    fn files(&mut self, directory: &Path) -> Result<()> {
+        let failed = |error| format!("{}: {error}", directory.display());
+        for entry in fs::read_dir(directory).map_err(failed)?.flatten() {
+            let path = entry.path();
+            if path.is_file() {
+                self.file(&path.to_string_lossy(), &read(&path)?);
+            }
+        }
+        Ok(())
+    }
+
     /// A program of this machine, with the libraries that it is linked with.
     fn program(&mut self, from: &Path, to: &str) -> Result<()> {
         self.file(to, &read(from)?);
@@ -91,7 +103,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The archive for running these tests on a kernel.
-pub(crate) fn pack(suites: &[Suite], kernel: &Kernel, filter: Option<&str>) -> Result<Vec<u8>> {
+pub(crate) fn pack(suites: &Suites, kernel: &Kernel, filter: Option<&str>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["proc", "sys", "dev", "tmp", "run", "root"] {
         archive.directory(directory);
@@ -109,9 +121,19 @@ pub(crate) fn pack(suites: &[Suite], kernel: &Kernel, filter: Option<&str>) -> R
     for (number, (name, bytes)) in modules::read(&kernel.modules(), MODULES)?.iter().enumerate() {
         archive.file(&format!("{}/{number:02}-{name}.ko", guest::MODULES), bytes);
     }
-    for suite in suites {
-        archive.program(&suite.executable, &format!("{}/{}", guest::TESTS, suite.name))?;
+    for (directory, executables) in [(guest::TESTS, &suites.tests), (guest::EXAMPLES, &suites.examples)] {
+        for Executable { name, file } in executables {
+            archive.program(file, &format!("{directory}/{name}"))?;
+        }
     }
+    let project = crate::project()?;
+    for directory in DIRECTORIES {
+        archive.files(&project.join(directory))?;
+    }
+    archive.file(guest::PROJECT, project.to_string_lossy().as_bytes());
     archive.file(guest::FILTER, filter.unwrap_or_default().as_bytes());
+    let environment = std::env::vars().filter(|(name, _)| name.starts_with("ESHKOL_"));
+    let environment: Vec<String> = environment.map(|(name, value)| format!("{name}={value}")).collect();
+    archive.file(guest::ENVIRONMENT, environment.join("\n").as_bytes());
     Ok(archive.finish())
 }

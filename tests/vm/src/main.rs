@@ -4,7 +4,10 @@
 //! cargo run -p eshkol-vm                    # the oldest and the newest kernel
 //! cargo run -p eshkol-vm -- 6.1 6.12        # these
 //! cargo run -p eshkol-vm -- 5.10 --test probes --filter within
+//! ESHKOL_PROGRAMS=500 cargo run -p eshkol-vm -- 5.10 --release --test differential
 //! ```
+//!
+//! The tests are given what of the environment begins with `ESHKOL_`.
 //!
 //! It wants root (for apt), `qemu-system-x86_64`, `xz`, `zstd` and `lz4`, and keeps what it fetches under `target/vm`. In the machine the same program is the
 //! first process (`guest`): it brings the machine up, runs the tests, and says how they ended.
@@ -21,6 +24,7 @@ mod vmlinux;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What can go wrong is told to whoever called the command.
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -32,6 +36,10 @@ struct Arguments {
     test: Option<String>,
     /// Of their tests, those whose names hold this.
     filter: Option<String>,
+    /// Whether the tests are built for speed.
+    release: bool,
+    /// How long they may take on each kernel.
+    limit: Duration,
 }
 
 fn main() -> ExitCode {
@@ -49,15 +57,25 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut arguments = Arguments { kernels: Vec::new(), test: None, filter: None };
+    let mut arguments =
+        Arguments { kernels: Vec::new(), test: None, filter: None, release: false, limit: machine::LIMIT };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
         match word.as_str() {
             "--test" => arguments.test = Some(value()?),
             "--filter" => arguments.filter = Some(value()?),
+            "--minutes" => {
+                let text = value()?;
+                let minutes: u64 = text.parse().map_err(|_| format!("{text} is no number of minutes"))?;
+                arguments.limit = Duration::from_secs(minutes * 60);
+            }
+            "--release" => arguments.release = true,
             _ if word.starts_with('-') => {
-                return Err(format!("there is no option {word}: eshkol-vm [KERNEL…] [--test NAME] [--filter TEXT]"));
+                return Err(format!(
+                    "there is no option {word}: eshkol-vm [KERNEL…] [--test NAME] [--filter TEXT] [--release] \
+                     [--minutes NUMBER]"
+                ));
             }
             _ => arguments.kernels.push(word),
         }
@@ -71,14 +89,14 @@ fn arguments() -> Result<Arguments> {
 /// Whether all tests passed on all kernels.
 fn run(arguments: &Arguments) -> Result<bool> {
     let place = place();
-    let suites = suites::build(arguments.test.as_deref())?;
+    let suites = suites::build(arguments.test.as_deref(), arguments.release)?;
     let mut reports = Vec::new();
     for version in &arguments.kernels {
         let kernel = kernel::find(version, &place)?;
         println!("=== Linux {}", kernel.name());
         let image = initramfs::pack(&suites, &kernel, arguments.filter.as_deref())?;
-        let output = machine::run(&kernel, &image, &place)?;
-        reports.push(report::read(kernel.name(), &output, suites.len()));
+        let output = machine::run(&kernel, &image, &place, arguments.limit)?;
+        reports.push(report::read(kernel.name(), &output, suites.tests.len()));
     }
     println!("\n=== summary");
     for report in &reports {
@@ -93,4 +111,10 @@ fn place() -> PathBuf {
         Some(target) => Path::new(&target).join("vm"),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/vm"),
     }
+}
+
+/// The directory of the project.
+fn project() -> Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,64 +1,90 @@
-//! Which tests run in the machines: those that need a kernel, as far as that has what they need.
+//! Which tests run in the machines: those that need a kernel, as far as that has what they need; and the examples, which some of them run.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::Result;
 
-/// An executable with tests.
-pub(crate) struct Suite {
-    /// Its name, as in `cargo test --test NAME`.
+/// An executable, with the name by which cargo knows it.
+pub(crate) struct Executable {
     pub(crate) name: &'static str,
-    pub(crate) executable: PathBuf,
+    pub(crate) file: PathBuf,
+}
+
+/// What was built.
+pub(crate) struct Suites {
+    pub(crate) tests: Vec<Executable>,
+    pub(crate) examples: Vec<Executable>,
 }
 
 /// Packages, and of each the tests that run in the machines.
-const TESTS: &[(&str, &[&str])] =
-    &[("eshkol", &["probes", "guide", "kernel_memory", "simulator"]), ("eshkol-runtime", &["kernel"])];
+const TESTS: &[(&str, &[&str])] = &[
+    ("eshkol", &["probes", "guide", "kernel_memory", "simulator", "processes", EXAMPLES, "language", "differential"]),
+    ("eshkol-runtime", &["kernel"]),
+];
 
-/// Tests that look at files of the project, which are not in the machines; and those of programs at cgroups and by tcx, where the machines have no
-/// cgroups mounted, and the oldest no tcx.
-pub(crate) const LEFT_OUT: &[&str] = &["a_run_that_is_stopped_is_told_at_its_scheme_line", "network::"];
+/// The test that runs the examples.
+const EXAMPLES: &str = "examples";
+/// The examples that it runs.
+const EXAMPLE_NAMES: [&str; 6] =
+    ["conn_tracker", "exec_snoop", "profile", "syscall_audit", "tcp_latency", "xdp_firewall"];
+
+/// Directories of the project whose files tests read.
+pub(crate) const DIRECTORIES: &[&str] = &["tests/language/pass", "tests/language/pass/included", "tests/simulator"];
 
 /// Modules that the tests want: interfaces and attachments.
-pub(crate) const MODULES: &[&str] = &["veth", "sch_ingress", "cls_bpf", "act_bpf", "dummy", "8021q", "ipv6"];
+pub(crate) const MODULES: &[&str] =
+    &["veth", "sch_ingress", "cls_bpf", "act_bpf", "dummy", "8021q", "ipv6", "af_packet"];
 
 /// Programs that the tests call.
-pub(crate) const PROGRAMS: &[&str] = &["/bin/true", "/sbin/ip"];
+pub(crate) const PROGRAMS: &[&str] = &["/bin/true", "/bin/sh", "/bin/bash", "/bin/echo", "/bin/cat", "/sbin/ip"];
 
-/// Builds the tests; with a name, those that are called so.
-pub(crate) fn build(only: Option<&str>) -> Result<Vec<Suite>> {
-    let mut suites = Vec::new();
+/// Builds the tests and what they run; with a name, those that are called so.
+pub(crate) fn build(only: Option<&str>, release: bool) -> Result<Suites> {
+    let mut tests = Vec::new();
     for (package, names) in TESTS {
         let names: Vec<_> = names.iter().copied().filter(|name| only.is_none_or(|only| only == *name)).collect();
-        if names.is_empty() {
-            continue;
-        }
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["test", "--no-run", "--message-format=json-render-diagnostics", "-p", package]);
-        cargo.args(names.iter().flat_map(|name| ["--test", name]));
-        let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("{cargo:?}: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("{cargo:?}: {}", output.status));
-        }
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        for name in names {
-            let executable =
-                executable(&messages, name).ok_or_else(|| format!("cargo names no executable of {name}"))?;
-            suites.push(Suite { name, executable });
+        let wanted: Vec<_> = names.iter().flat_map(|name| ["--test", name]).collect();
+        if !names.is_empty() {
+            tests.extend(built(
+                &[&["test", "--no-run", "-p", package], &wanted[..]].concat(),
+                "test",
+                &names,
+                release,
+            )?);
         }
     }
-    if suites.is_empty() {
+    if tests.is_empty() {
         return Err(format!("there is no test {}: there are {TESTS:?}", only.unwrap_or_default()));
     }
-    Ok(suites)
+    let examples = match tests.iter().any(|test| test.name == EXAMPLES) {
+        true => built(&["build", "-p", "eshkol", "--examples"], "example", &EXAMPLE_NAMES, release)?,
+        false => Vec::new(),
+    };
+    Ok(Suites { tests, examples })
 }
 
-/// The executable of a test, as cargo's messages tell, a line of JSON each.
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+/// What cargo builds with these arguments: the executables of a kind with these names.
+fn built(arguments: &[&str], kind: &str, names: &[&'static str], release: bool) -> Result<Vec<Executable>> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments).arg("--message-format=json-render-diagnostics").args(release.then_some("--release"));
+    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("{cargo:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{cargo:?}: {}", output.status));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let find = |name: &&'static str| {
+        let file = executable(&messages, kind, name).ok_or_else(|| format!("cargo names no executable of {name}"))?;
+        Ok(Executable { name, file })
+    };
+    names.iter().map(find).collect()
+}
+
+/// The executable of this kind with this name, as cargo's messages tell, a line of JSON each.
+fn executable(messages: &str, kind: &str, name: &str) -> Option<PathBuf> {
     let is_its = |line: &&str| {
         line.contains("\"reason\":\"compiler-artifact\"")
-            && line.contains("\"kind\":[\"test\"]")
+            && line.contains(&format!("\"kind\":[\"{kind}\"]"))
             && line.contains(&format!("\"name\":\"{name}\""))
     };
     let line = messages.lines().find(is_its)?;

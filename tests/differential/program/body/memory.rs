@@ -53,7 +53,7 @@ impl Writer<'_> {
 
     /// An index that is below the count of elements. On the stack, older kernels want a constant.
     pub(super) fn index(&mut self, count: usize) -> String {
-        if self.level < Level::V6_12 || self.choices.below(2) == 0 {
+        if self.level < Level::V6_1 || self.choices.below(2) == 0 {
             return self.choices.below(count).to_string();
         }
         match count.is_power_of_two() {

@@ -189,10 +189,10 @@ impl Writer<'_> {
         };
         let is_xdp = self.program_type == ProgramType::Xdp;
         let call = match self.choices.below(3) {
-            0 if is_xdp && self.level == Level::V6_12 && holds_any => {
+            0 if is_xdp && self.level == Level::V6_1 && holds_any => {
                 format!("(bpf-xdp-load-bytes ctx {offset} {name} {size})")
             }
-            1 if is_xdp && self.level == Level::V6_12 => format!("(bpf-xdp-store-bytes ctx {offset} {name} {size})"),
+            1 if is_xdp && self.level == Level::V6_1 => format!("(bpf-xdp-store-bytes ctx {offset} {name} {size})"),
             0 if !is_xdp && holds_any => format!("(bpf-skb-load-bytes ctx {offset} {name} {size})"),
             _ if !writes_packet(self.program_type) => return self.environment(),
             _ => {

@@ -81,7 +81,7 @@ impl Writer<'_> {
     /// A change in one step; where the kernel has it, with the old value.
     fn atomic(&mut self, place: &str, depth: usize) -> String {
         let value = self.int(depth);
-        if self.level < Level::V6_12 {
+        if self.level < Level::V6_1 {
             return format!("(atomic-add! {place} {value})");
         }
         let change = match self.choices.below(6) {
@@ -114,7 +114,7 @@ impl Writer<'_> {
     /// Something done with each element of a map. The procedure can't get at the packet.
     fn for_each_element(&mut self, depth: usize) -> String {
         let map = self.map();
-        if self.level < Level::V6_12 || map.kind == "lpm-trie" || !map.is_array() && self.choices.below(4) < 3 {
+        if self.level < Level::V6_1 || map.kind == "lpm-trie" || !map.is_array() && self.choices.below(4) < 3 {
             return self.map_result(depth);
         }
         let (key, value) = (self.name("k"), self.name("e"));
