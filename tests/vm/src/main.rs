@@ -32,8 +32,8 @@ type Result<T, E = String> = std::result::Result<T, E>;
 /// What is to be done.
 struct Arguments {
     kernels: Vec<String>,
-    /// Of the tests' executables, those with this name.
-    test: Option<String>,
+    /// Of the tests' executables, those with these names.
+    tests: Vec<String>,
     /// Of their tests, those whose names hold this.
     filter: Option<String>,
     /// Whether the tests are built for speed.
@@ -58,12 +58,12 @@ fn main() -> ExitCode {
 
 fn arguments() -> Result<Arguments> {
     let mut arguments =
-        Arguments { kernels: Vec::new(), test: None, filter: None, release: false, limit: machine::LIMIT };
+        Arguments { kernels: Vec::new(), tests: Vec::new(), filter: None, release: false, limit: machine::LIMIT };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
         match word.as_str() {
-            "--test" => arguments.test = Some(value()?),
+            "--test" => arguments.tests.push(value()?),
             "--filter" => arguments.filter = Some(value()?),
             "--minutes" => {
                 let text = value()?;
@@ -73,7 +73,7 @@ fn arguments() -> Result<Arguments> {
             "--release" => arguments.release = true,
             _ if word.starts_with('-') => {
                 return Err(format!(
-                    "there is no option {word}: eshkol-vm [KERNEL…] [--test NAME] [--filter TEXT] [--release] \
+                    "there is no option {word}: eshkol-vm [KERNEL…] [--test NAME]… [--filter TEXT] [--release] \
                      [--minutes NUMBER]"
                 ));
             }
@@ -89,7 +89,7 @@ fn arguments() -> Result<Arguments> {
 /// Whether all tests passed on all kernels.
 fn run(arguments: &Arguments) -> Result<bool> {
     let place = place();
-    let suites = suites::build(arguments.test.as_deref(), arguments.release)?;
+    let suites = suites::build(&arguments.tests, arguments.release)?;
     let mut reports = Vec::new();
     for version in &arguments.kernels {
         let kernel = kernel::find(version, &place)?;

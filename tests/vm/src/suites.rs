@@ -39,11 +39,21 @@ pub(crate) const MODULES: &[&str] =
 /// Programs that the tests call.
 pub(crate) const PROGRAMS: &[&str] = &["/bin/true", "/bin/sh", "/bin/bash", "/bin/echo", "/bin/cat", "/sbin/ip"];
 
-/// Builds the tests and what they run; with a name, those that are called so.
-pub(crate) fn build(only: Option<&str>, release: bool) -> Result<Suites> {
+/// Of them, those that take minutes, and run where they are asked for.
+const LONG: [&str; 2] = ["language", "differential"];
+
+/// Builds the tests with these names and what they run; without names, all that take no minutes.
+pub(crate) fn build(only: &[String], release: bool) -> Result<Suites> {
+    let is_wanted = |name: &str| match only {
+        [] => !LONG.contains(&name),
+        only => only.iter().any(|only| only == name),
+    };
+    if let Some(unknown) = only.iter().find(|only| !TESTS.iter().any(|(_, names)| names.contains(&only.as_str()))) {
+        return Err(format!("there is no test {unknown}: there are {TESTS:?}"));
+    }
     let mut tests = Vec::new();
     for (package, names) in TESTS {
-        let names: Vec<_> = names.iter().copied().filter(|name| only.is_none_or(|only| only == *name)).collect();
+        let names: Vec<_> = names.iter().copied().filter(|name| is_wanted(name)).collect();
         let wanted: Vec<_> = names.iter().flat_map(|name| ["--test", name]).collect();
         if !names.is_empty() {
             tests.extend(built(
@@ -53,9 +63,6 @@ pub(crate) fn build(only: Option<&str>, release: bool) -> Result<Suites> {
                 release,
             )?);
         }
-    }
-    if tests.is_empty() {
-        return Err(format!("there is no test {}: there are {TESTS:?}", only.unwrap_or_default()));
     }
     let examples = match tests.iter().any(|test| test.name == EXAMPLES) {
         true => built(&["build", "-p", "eshkol", "--examples"], "example", &EXAMPLE_NAMES, release)?,
