@@ -2,6 +2,7 @@
 
 mod histograms;
 mod kernel_functions;
+mod large_events;
 mod logging;
 mod network;
 mod perf_events;

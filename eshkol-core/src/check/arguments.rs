@@ -23,12 +23,16 @@ impl Checker<'_> {
         }
         let mut changes = self.flow.epoch != epoch;
         let mut end = self.pending.len();
+        // What uses the arguments may bind a later one first.
+        let mut later_works = false;
         for (index, (value, place)) in values.iter_mut().enumerate().rev() {
             changes |= self.pending.iter().take(end).skip(*place).any(pending_changes);
             end = *place;
             let changes_itself = matches!(&*value, Value::Run(run) if has_effect(&run.expr));
             let reads = matches!(&*value, Value::Run(run) if self.reads(&run.expr));
-            if changes && reads && !(index == 0 && takes_place) {
+            let out_of_order = changes && reads || later_works && changes_itself;
+            later_works |= !self.is_stable(value);
+            if out_of_order && !(index == 0 && takes_place) {
                 let mut rest = self.pending.split_off(*place);
                 *value = self.stable(std::mem::replace(value, Value::Error(value.span())), "argument");
                 self.pending.append(&mut rest);
