@@ -150,8 +150,7 @@ impl Writer<'_> {
             }
             13 => {
                 let (inner, inner_sum, inner_name) = (self.name("i"), self.name("x"), self.name("loop"));
-                let names =
-                    [counted.clone(), vec![(inner.clone(), Kind::Counter), (inner_sum.clone(), Kind::Number)]].concat();
+                let names = [counted, vec![(inner.clone(), Kind::Counter), (inner_sum.clone(), Kind::Number)]].concat();
                 let (next, early) = (
                     self.within(names.clone(), |this| this.int(depth)),
                     self.within(names.clone(), |this| this.bool(depth)),
