@@ -27,7 +27,7 @@ fn run(name: &str, arguments: &[&str]) -> String {
 fn exec_snoop_shows_what_is_executed() {
     let Privilege::Granted = require_root() else { return };
     trace_fs();
-    let text = run("exec_snoop", &["3"]);
+    let text = run("exec_snoop", &["6"]);
     let line = |end: &str| {
         let found = text.lines().find(|line| line.ends_with(end));
         found.unwrap_or_else(|| panic!("no line ends with `{end}` in\n{text}")).split_whitespace().nth(3)

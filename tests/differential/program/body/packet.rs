@@ -203,12 +203,12 @@ impl Writer<'_> {
                     1 => format!("{name} {words} 0 0"),
                     _ => format!("{name} {words} {name} 4"),
                 };
-                // Kernels give it in 32 bits or, since 6.13, in 16.
+                // Kernels give it in 32 bits or, since 6.13, in 16; and of its two zeros, 0 and 0xffff, either.
                 let sum = self.name("x");
                 let once = format!("(+ (bitwise-and {sum} 0xffff) (arithmetic-shift {sum} -16))");
                 let seed = self.int(0);
                 format!(
-                    "(let (({sum} (the u32 (bpf-csum-diff {parts} (the u32 {seed}))))) (let (({sum} {once})) {once}))"
+                    "(let (({sum} (the u32 (bpf-csum-diff {parts} (the u32 {seed}))))) (let (({sum} {once})) (modulo {once} 0xffff)))"
                 )
             }
         };
