@@ -60,12 +60,13 @@ impl Carried {
 }
 
 impl Checker<'_> {
-    /// What a loop should make the verifier forget, given what its body has turned out to be; and what instead, where the body turns out to
+    /// What a loop should make the verifier forget, given what was known at the start of a round and what its body has turned out to be; and what instead, where the body turns out to
     /// need to know more: the last is tried first.
     pub(super) fn to_forget(
         &self,
         spec: &LoopSpec,
         types: &[Type],
+        start: &Flow,
         done: &ActiveLoop,
         value: &Value,
     ) -> Vec<Vec<Carried>> {
@@ -83,13 +84,14 @@ impl Checker<'_> {
         });
         let mut set = BTreeSet::new();
         assigned(body, done.inside, &mut set);
-        let same = if choices(body) < MANY_CHOICES { Vec::new() } else { self.staying_the_same(body, done, &set) };
+        let same =
+            if choices(body) < MANY_CHOICES { Vec::new() } else { self.staying_the_same(body, start, done, &set) };
         let outer = set.into_iter().filter_map(|local| {
             let what = Counted::Outer(local);
             let ty = &self.function.locals.get(local)?.ty;
             let mut ranges = done.rounds.iter().filter_map(|round| round.flow.ranges.get(&local));
-            let range = match self.flow_ranges(local) {
-                Some(entry) => ranges.fold(entry, |range, next| range.union(*next)),
+            let range = match start.ranges.get(&local) {
+                Some(entry) => ranges.fold(*entry, |range, next| range.union(*next)),
                 None => *ranges.next()?,
             };
             (!counts(what)).then(|| Carried::new(what, ty, range))?
@@ -101,7 +103,7 @@ impl Checker<'_> {
 
     /// The numbers bound outside that the body reads and does not set. What counts the rounds of a loop around this one is known in
     /// each of them, and has to be.
-    fn staying_the_same(&self, body: &Expr, done: &ActiveLoop, set: &BTreeSet<LocalId>) -> Vec<Carried> {
+    fn staying_the_same(&self, body: &Expr, start: &Flow, done: &ActiveLoop, set: &BTreeSet<LocalId>) -> Vec<Carried> {
         let mut read = BTreeSet::new();
         read_outside(body, done.inside, &mut read);
         let counts = |local: LocalId| {
@@ -111,15 +113,10 @@ impl Checker<'_> {
         };
         let same = read.difference(set).filter(|local| !counts(**local)).filter_map(|local| {
             let ty = &self.function.locals.get(*local)?.ty;
-            let range = self.flow_ranges(*local).filter(|range| range.low < range.high)?;
-            Carried::new(Counted::Outer(*local), ty, range)
+            let range = start.ranges.get(local).filter(|range| range.low < range.high)?;
+            Carried::new(Counted::Outer(*local), ty, *range)
         });
         same.collect()
-    }
-
-    /// What is known of a local at the start of the round that was checked last.
-    fn flow_ranges(&self, local: LocalId) -> Option<Range> {
-        self.flow.ranges.get(&local).copied()
     }
 
     /// The locals that lowering hides, with how many bits it keeps.

@@ -129,6 +129,7 @@ impl Checker<'_> {
             if rounds.is_some() {
                 self.bound_outer_counters(&counters);
             }
+            let start = self.flow.clone();
             let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false, forgotten: Vec::new() });
             let inside = self.function.locals.len();
             let locals = self.bind_loop_variables(&spec, &types, &counters, &carried, rounds.as_deref());
@@ -167,7 +168,7 @@ impl Checker<'_> {
                 carried = alternatives.pop().unwrap_or_default();
             } else {
                 if pass == 1 {
-                    alternatives = self.to_forget(&spec, &types, &done, &value);
+                    alternatives = self.to_forget(&spec, &types, &start, &done, &value);
                     carried = alternatives.pop().unwrap_or_default();
                 }
                 counters = found_counters(&spec, &done);
