@@ -28,6 +28,10 @@ pub(super) enum ActiveLoop {
         variables: Vec<Variable>,
         /// The words that each `Continue` gave.
         rounds: Vec<Words>,
+        /// The loop's variables.
+        locals: Vec<(LocalId, Vec<ValueType>)>,
+        /// What the verifier is to forget where a round begins.
+        forgotten: Vec<Forgotten>,
     },
 }
 
@@ -53,13 +57,28 @@ impl FunctionLowering<'_> {
         if holds {
             self.allocations.hold();
         }
-        match self.loop_facts(id) {
-            Some(Loop { unroll: true, trips, .. }) => self.unroll(id, &locals, words, trips, body, destination, span),
-            facts => {
-                let forgotten = facts.map(|facts| facts.forgotten).unwrap_or_default();
-                self.turn(id, &locals, &words, forgotten, body, destination, span);
-            }
+        let facts = self.loop_facts(id).unwrap_or(Loop { trips: 1, unroll: false, forgotten: Vec::new() });
+        let forgotten = facts.forgotten;
+        let outer_zero = self.hidden_zero;
+        if !forgotten.is_empty() && outer_zero.is_none() && !self.is_unreachable() {
+            let slot = self.hidden_zero_slot();
+            self.hidden_zero = Some(self.builder.hidden_zero(slot, span));
         }
+        let outside =
+            forgotten.iter().map(|forgotten| forgotten.local).filter(|local| position_of(*local, &locals).is_none());
+        let unchanged: Vec<_> = outside.filter_map(|local| Some((local, self.let_change(local)?))).collect();
+        // Ways that come to the loop with different numbers are one from here on, too. What its variables begin with is often a
+        // constant, and known then.
+        self.forget_outside(&forgotten, &locals, span);
+        if facts.unroll {
+            self.unroll(id, &locals, words, facts.trips, forgotten, body, destination, span);
+        } else {
+            self.turn(id, &locals, &words, forgotten, body, destination, span);
+        }
+        for (local, words) in unchanged {
+            self.let_stay(local, words);
+        }
+        self.hidden_zero = outer_zero;
         if holds {
             self.allocations.let_go();
         }
@@ -79,17 +98,6 @@ impl FunctionLowering<'_> {
         let header = self.builder.create_block();
         let types: Vec<ValueType> = locals.iter().flat_map(|(_, types)| types.iter().copied()).collect();
         let params: Words = types.iter().map(|ty| self.builder.append_param(header, *ty)).collect();
-        let outer_zero = self.hidden_zero;
-        if !forgotten.is_empty() && outer_zero.is_none() && !self.is_unreachable() {
-            let slot = self.hidden_zero_slot();
-            self.hidden_zero = Some(self.builder.hidden_zero(slot, span));
-        }
-        let outside =
-            forgotten.iter().map(|forgotten| forgotten.local).filter(|local| position_of(*local, locals).is_none());
-        let unchanged: Vec<_> = outside.filter_map(|local| Some((local, self.let_change(local)?))).collect();
-        // Ways that come to the loop with different numbers are one from here on, too. What its variables begin with is often a
-        // constant, and known then.
-        self.forget_outside(&forgotten, locals, span);
         self.jump(header, initial, span);
         self.enter(header);
         self.bind_variables(locals, params);
@@ -97,10 +105,6 @@ impl FunctionLowering<'_> {
         let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types, locals, forgotten }));
         self.deliver(body, destination);
         self.set_loop(id, outer);
-        for (local, words) in unchanged {
-            self.let_stay(local, words);
-        }
-        self.hidden_zero = outer_zero;
         self.builder.seal_block(header);
     }
 
@@ -152,6 +156,7 @@ impl FunctionLowering<'_> {
         locals: &[(LocalId, Vec<ValueType>)],
         initial: Words,
         trips: u64,
+        forgotten: Vec<Forgotten>,
         body: &Expr,
         destination: Destination,
         span: Span,
@@ -160,7 +165,13 @@ impl FunctionLowering<'_> {
         let mut words = initial;
         for _ in 0..trips.max(1) {
             self.bind_variables(locals, words);
-            let active = ActiveLoop::Unrolled { next: None, variables: variables.clone(), rounds: Vec::new() };
+            let active = ActiveLoop::Unrolled {
+                next: None,
+                variables: variables.clone(),
+                rounds: Vec::new(),
+                locals: locals.to_vec(),
+                forgotten: forgotten.clone(),
+            };
             let outer = self.set_loop(id, Some(active));
             let mark = self.allocations.mark();
             self.deliver(body, destination);
@@ -199,7 +210,7 @@ impl FunctionLowering<'_> {
     /// The next round of a loop.
     pub(super) fn next_round(&mut self, id: LoopId, arguments: &[Expr], span: Span) {
         let values: Vec<Words> = arguments.iter().map(|argument| self.words(argument)).collect();
-        let words: Words = values.into_iter().flatten().collect();
+        let mut words: Words = values.into_iter().flatten().collect();
         if self.is_unreachable() {
             return;
         }
@@ -210,14 +221,16 @@ impl FunctionLowering<'_> {
                 self.forget(&forgotten, &locals, &mut given, span);
                 self.jump(header, &given, span);
             }
-            Some(ActiveLoop::Unrolled { next, variables, mut rounds }) => {
+            Some(ActiveLoop::Unrolled { next, variables, mut rounds, locals, forgotten }) => {
+                self.forget(&forgotten, &locals, &mut words, span);
                 let block = next.unwrap_or_else(|| self.builder.create_block());
                 for (variable, word) in variables.iter().zip(&words) {
                     self.builder.def_var(*variable, *word);
                 }
                 self.jump(block, &[], span);
                 rounds.push(words);
-                self.set_loop(id, Some(ActiveLoop::Unrolled { next: Some(block), variables, rounds }));
+                let active = ActiveLoop::Unrolled { next: Some(block), variables, rounds, locals, forgotten };
+                self.set_loop(id, Some(active));
             }
             None => {
                 let zero = self.constant(0, span);

@@ -463,7 +463,7 @@ impl Checker<'_> {
             return Some(Place { base, offset, index: None, align });
         }
         let on_stack = matches!(reference.region, Region::Stack | Region::Any);
-        if on_stack && self.program.min_kernel < VARIABLE_STACK && !self.is_loop_variable(&index) {
+        if on_stack && self.program.min_kernel < VARIABLE_STACK && !self.is_known_in_each_round(&index) {
             self.push(
                 Diagnostic::error(
                     catalogue::NEEDS_NEWER_KERNEL,

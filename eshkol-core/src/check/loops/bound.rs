@@ -178,6 +178,12 @@ impl Checker<'_> {
         })
     }
 
+    /// Whether an expression reads a loop's variable of which nothing is hidden from the kernel's verifier.
+    pub(in super::super) fn is_known_in_each_round(&self, run: &Run) -> bool {
+        let is_forgotten = |local| self.loops.iter().any(|active| active.forgotten.contains(&local));
+        self.is_loop_variable(run) && !local_of(&run.expr).is_some_and(is_forgotten)
+    }
+
     /// Notes what the counters of a `while` are where its test holds.
     pub(super) fn see_counters(&mut self, index: usize) {
         let flow = &self.flow;

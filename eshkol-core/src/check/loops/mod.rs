@@ -57,6 +57,8 @@ pub(super) struct ActiveLoop {
     /// Locals from this one on are bound inside.
     inside: usize,
     counters: Vec<Counter>,
+    /// What the kernel's verifier is made to forget where a round begins.
+    forgotten: Vec<LocalId>,
     /// The tests that end it, as far as the body was checked before.
     leaving: BTreeSet<LeavingTest>,
     /// Whether nothing of the round has been done yet.
@@ -140,6 +142,7 @@ impl Checker<'_> {
                 locals: locals.clone(),
                 inside,
                 counters: counters.clone(),
+                forgotten: Self::forgotten(&carried, &locals).iter().map(|forgotten| forgotten.local).collect(),
                 leaving: rounds.as_deref().map(leaving::leaving).unwrap_or_default(),
                 at_start: false,
                 rounds: Vec::new(),
@@ -167,7 +170,8 @@ impl Checker<'_> {
                 // The body needs to know more.
                 carried = alternatives.pop().unwrap_or_default();
             } else {
-                if pass == 1 {
+                // What is written out because it is small takes the verifier few ways.
+                if pass == 1 && !self.trips(&spec, &done).is_some_and(|trips| is_small(&spec, trips)) {
                     alternatives = self.to_forget(&spec, &types, &start, &done, &value);
                     carried = alternatives.pop().unwrap_or_default();
                 }
@@ -314,7 +318,7 @@ impl Checker<'_> {
         let span = spec.span;
         let trips = self.trips(spec, done);
         let Some(trips) = trips else { return Value::Error(span) };
-        let small = trips <= UNROLL_TRIPS && spec.weight <= UNROLL_WEIGHT;
+        let small = is_small(spec, trips);
         let must = self.program.min_kernel < BOUNDED_LOOPS && !done.rounds.is_empty();
         let weight = u64::try_from(spec.weight).unwrap_or(u64::MAX);
         if must && trips.saturating_mul(weight) > UNROLL_LIMIT {
@@ -458,6 +462,11 @@ impl Checker<'_> {
         }
         kept
     }
+}
+
+/// Whether a loop is written out on every kernel.
+fn is_small(spec: &LoopSpec, trips: u64) -> bool {
+    trips <= UNROLL_TRIPS && spec.weight <= UNROLL_WEIGHT
 }
 
 /// A wider type, where a next round's value does not fit the variable's.
