@@ -12,6 +12,7 @@ use super::value::{Closure, Environment, Procedure, Run, Static, Value};
 use super::walk;
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Binding, DefId, DefinitionKind, Expr, ExprKind, Lambda, Unit, VarId};
+use crate::kernel::KernelVersion;
 use crate::source::Span;
 
 /// How deep a procedure may call itself while compiling.
@@ -22,6 +23,11 @@ const NESTING_LIMIT: usize = 16;
 const DEEP_RECURSION: usize = 50;
 /// From this many expressions on, a procedure that is used more than once stays a function.
 const OUTLINE_WEIGHT: usize = 60;
+
+/// From this version on, a function may be called from any loop. Verifiers before compare states without the exact numbers of the caller, and take the
+/// second round that calls a function with what looks like the same arguments for an endless loop (`is_state_visited` in
+/// `kernel/bpf/verifier.c`; 5.10 and 6.1 do so, 6.12 does not).
+const CALLS_IN_LOOPS: KernelVersion = KernelVersion::new(6, 12);
 
 /// What a procedure does with its own name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -442,6 +448,7 @@ impl Checker<'_> {
             && values.len() == lambda.parameters.len()
             && values.len() <= 5
             && self.for_type_alone == 0
+            && (self.loops.is_empty() || self.program.min_kernel >= CALLS_IN_LOOPS)
             && !self.calls_itself(lambda)
             && !self.frames.iter().any(|frame| Arc::ptr_eq(&frame.lambda, lambda));
         if !possible {
