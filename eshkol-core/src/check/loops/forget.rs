@@ -60,8 +60,8 @@ impl Carried {
 }
 
 impl Checker<'_> {
-    /// What a loop should make the verifier forget, given what was known at the start of a round and what its body has turned out to be; and what instead, where the body turns out to
-    /// need to know more: the last is tried first.
+    /// What a loop should make the verifier forget, given what was known at the start of a round and what its body has turned out to be; and
+    /// what instead, where the body turns out to need to know more: the last is tried first.
     pub(super) fn to_forget(
         &self,
         spec: &LoopSpec,
