@@ -27,7 +27,7 @@ const OUTLINE_WEIGHT: usize = 60;
 /// From this version on, a function may be called from any loop. Verifiers before compare states without the exact numbers of the caller,
 /// and take the second round that calls a function with what looks like the same arguments for an endless loop (`is_state_visited` in
 /// `kernel/bpf/verifier.c`; 5.10 and 6.1 do so, 6.12 does not).
-const CALLS_IN_LOOPS: KernelVersion = KernelVersion::new(6, 12);
+pub(super) const CALLS_IN_LOOPS: KernelVersion = KernelVersion::new(6, 12);
 
 /// What a procedure does with its own name.
 #[derive(Clone, PartialEq, Eq, Debug)]

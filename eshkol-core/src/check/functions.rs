@@ -34,7 +34,7 @@ pub(super) fn keep_called(
 }
 
 /// Calls `visit` with each function that an expression calls, or gives to a helper to call.
-fn called(expr: &Expr, visit: &mut dyn FnMut(FunctionId)) {
+pub(super) fn called(expr: &Expr, visit: &mut dyn FnMut(FunctionId)) {
     match &expr.kind {
         ExprKind::Call { function, .. } => visit(*function),
         ExprKind::Helper { arguments, .. } => {

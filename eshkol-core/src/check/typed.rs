@@ -144,8 +144,19 @@ pub struct Loop {
     pub trips: u64,
     /// The body was found small and `trips` few: write it out `trips` times.
     pub unroll: bool,
+    /// By what the kernel's verifier is shown that each round is another, where it must be.
+    pub numbered: Option<Numbered>,
     /// Numbers that are carried from round to round, and that the kernel's verifier must not know.
     pub forgotten: Vec<Forgotten>,
+}
+
+/// A number that is another in each round, and that the kernel's verifier knows.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Numbered {
+    /// A variable of the loop, and what it would be after the last round.
+    By(LocalId, u64),
+    /// The number of the round, which the loop has no variable for.
+    Apart,
 }
 
 /// A number that the kernel's verifier must not know where a round begins.

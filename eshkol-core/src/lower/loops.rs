@@ -1,9 +1,9 @@
 //! Loops: written out, or with a jump back that the kernel's verifier follows round by round.
 
 use super::function::{Destination, FunctionLowering, Words};
-use crate::check::typed::{Expr, Forgotten, LocalId, Loop, LoopId, Type};
+use crate::check::typed::{Expr, Forgotten, LocalId, Loop, LoopId, Numbered, Type};
 use crate::check::types::IntType;
-use crate::ir::{ArithmeticOp, Block, Value, ValueType, Variable};
+use crate::ir::{ArithmeticOp, Block, Condition, Value, ValueType, Variable};
 use crate::source::Span;
 
 /// A loop whose body is being lowered.
@@ -19,6 +19,8 @@ pub(super) enum ActiveLoop {
         locals: Vec<(LocalId, Vec<ValueType>)>,
         /// What the verifier is to forget where a round begins.
         forgotten: Vec<Forgotten>,
+        /// The number of the round, where it has one of its own.
+        round: Option<Value>,
     },
     /// The next round is the next copy of the body.
     Unrolled {
@@ -57,8 +59,9 @@ impl FunctionLowering<'_> {
         if holds {
             self.allocations.hold();
         }
-        let facts = self.loop_facts(id).unwrap_or(Loop { trips: 1, unroll: false, forgotten: Vec::new() });
-        let forgotten = facts.forgotten;
+        let unknown = Loop { trips: 1, unroll: false, numbered: None, forgotten: Vec::new() };
+        let facts = self.loop_facts(id).unwrap_or(unknown);
+        let forgotten = facts.forgotten.clone();
         let outer_zero = self.hidden_zero;
         if !forgotten.is_empty() && outer_zero.is_none() && !self.is_unreachable() {
             let slot = self.hidden_zero_slot();
@@ -73,7 +76,7 @@ impl FunctionLowering<'_> {
         if facts.unroll {
             self.unroll(id, &locals, words, facts.trips, forgotten, body, destination, span);
         } else {
-            self.turn(id, &locals, &words, forgotten, body, destination, span);
+            self.turn(id, &locals, words, facts, body, destination, span);
         }
         for (local, words) in unchanged {
             self.let_stay(local, words);
@@ -89,8 +92,8 @@ impl FunctionLowering<'_> {
         &mut self,
         id: LoopId,
         locals: &[(LocalId, Vec<ValueType>)],
-        initial: &Words,
-        forgotten: Vec<Forgotten>,
+        mut initial: Words,
+        facts: Loop,
         body: &Expr,
         destination: Destination,
         span: Span,
@@ -98,14 +101,41 @@ impl FunctionLowering<'_> {
         let header = self.builder.create_block();
         let types: Vec<ValueType> = locals.iter().flat_map(|(_, types)| types.iter().copied()).collect();
         let params: Words = types.iter().map(|ty| self.builder.append_param(header, *ty)).collect();
-        self.jump(header, initial, span);
+        let round = (facts.numbered == Some(Numbered::Apart)).then(|| {
+            initial.push(self.constant(0, span));
+            self.builder.append_param(header, ValueType::Int)
+        });
+        self.jump(header, &initial, span);
         self.enter(header);
         self.bind_variables(locals, params);
+        match (facts.numbered, round) {
+            (Some(Numbered::By(local, end)), _) => {
+                if let [number] = *self.read_local(local, span) {
+                    self.decide_round(number, end, span);
+                }
+            }
+            (_, Some(round)) => self.decide_round(round, facts.trips, span),
+            _ => {}
+        }
         let locals = locals.to_vec();
-        let outer = self.set_loop(id, Some(ActiveLoop::Back { header, types, locals, forgotten }));
+        let active = ActiveLoop::Back { header, types, locals, forgotten: facts.forgotten, round };
+        let outer = self.set_loop(id, Some(active));
         self.deliver(body, destination);
         self.set_loop(id, outer);
         self.builder.seal_block(header);
+    }
+
+    /// Compares what is another number in each round with what it would be after the last. The verifier knows both, so it can decide the test,
+    /// and from there on does not take one round for another that it has seen (`mark_chain_precision` in `kernel/bpf/verifier.c`).
+    fn decide_round(&mut self, number: Value, end: u64, span: Span) {
+        let (again, never) = (self.builder.create_block(), self.builder.create_block());
+        let end = self.constant(end, span);
+        self.branch(Condition::Equal, number, end, never, again, span);
+        if self.enter_sealed(never) {
+            let zero = self.constant(0, span);
+            self.ret(zero, span);
+        }
+        self.enter_sealed(again);
     }
 
     /// Makes the verifier forget numbers before a next round begins: in the words for the loop's variables, and in outer variables.
@@ -215,10 +245,13 @@ impl FunctionLowering<'_> {
             return;
         }
         match self.loops.get(id).cloned().flatten() {
-            Some(ActiveLoop::Back { header, types, locals, forgotten }) => {
+            Some(ActiveLoop::Back { header, types, locals, forgotten, round }) => {
                 let mut given = Words::new();
                 self.extend_words(&mut given, words, &types, span);
                 self.forget(&forgotten, &locals, &mut given, span);
+                if let Some(round) = round {
+                    given.push(self.arithmetic_constant(ArithmeticOp::Add, round, 1, span));
+                }
                 self.jump(header, &given, span);
             }
             Some(ActiveLoop::Unrolled { next, variables, mut rounds, locals, forgotten }) => {

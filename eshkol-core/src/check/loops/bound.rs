@@ -2,8 +2,8 @@
 
 use super::super::checker::{Checker, local_of};
 use super::super::range::Range;
-use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Type};
-use super::super::value::{Run, full_range};
+use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Numbered, Type};
+use super::super::value::{Run, full_range, low_bits};
 use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Expr, ExprKind, VarId};
@@ -236,6 +236,17 @@ pub(super) fn found_counters(spec: &LoopSpec, done: &ActiveLoop) -> Vec<Counter>
         }
     }
     counters
+}
+
+/// What tells the rounds of a loop apart that may run so often.
+pub(super) fn numbered(spec: &LoopSpec, done: &ActiveLoop, locals: &[LocalId], trips: u64) -> Numbered {
+    let mut variables = found_counters(spec, done).into_iter().filter_map(|counter| {
+        let Counted::Variable(index) = counter.what else { return None };
+        let (_, first) = spec.variables.get(index)?;
+        let end = first.constant()? + counter.step * i128::from(trips);
+        Some(Numbered::By(*locals.get(index)?, low_bits(end)))
+    });
+    variables.next().unwrap_or(Numbered::Apart)
 }
 
 fn constant_step(variable: VarId, value: &Expr) -> Option<i128> {

@@ -17,8 +17,10 @@ use forget::{Carried, forget_outer, forgotten_range};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
 pub(super) use leaving::LeavingTest;
 
+use super::call::CALLS_IN_LOOPS;
 use super::checker::{Checker, Position, local_of};
 use super::flow::Flow;
+use super::functions::called;
 use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
@@ -132,7 +134,12 @@ impl Checker<'_> {
                 self.bound_outer_counters(&counters);
             }
             let start = self.flow.clone();
-            let id = self.function.loops.push(typed::Loop { trips: 1, unroll: false, forgotten: Vec::new() });
+            let id = self.function.loops.push(typed::Loop {
+                trips: 1,
+                unroll: false,
+                numbered: None,
+                forgotten: Vec::new(),
+            });
             let inside = self.function.locals.len();
             let locals = self.bind_loop_variables(&spec, &types, &counters, &carried, rounds.as_deref());
             let active = ActiveLoop {
@@ -334,8 +341,11 @@ impl Checker<'_> {
             );
             return Value::Error(span);
         }
+        let calls = !done.rounds.is_empty() && matches!(&value, Value::Run(run) if calls(&run.expr));
+        let numbered =
+            (calls && self.program.min_kernel < CALLS_IN_LOOPS).then(|| bound::numbered(spec, done, locals, trips));
         *self.function.loops.at_mut(id) =
-            typed::Loop { trips, unroll: small || must, forgotten: Self::forgotten(carried, locals) };
+            typed::Loop { trips, unroll: small || must, numbered, forgotten: Self::forgotten(carried, locals) };
         let mut variables = Vec::new();
         for (((_, init), local), ty) in spec.variables.iter().zip(locals).zip(types) {
             let expr = if init.expr.ty == *ty { Some(init.expr.clone()) } else { self.assign_to(*local, init.clone()) };
@@ -462,6 +472,13 @@ impl Checker<'_> {
         }
         kept
     }
+}
+
+/// Whether a body calls a function, or gives one to a helper to call.
+fn calls(body: &typed::Expr) -> bool {
+    let mut any = false;
+    called(body, &mut |_| any = true);
+    any
 }
 
 /// Whether a loop is written out on every kernel.

@@ -7,8 +7,8 @@ use super::tree::{Tree, list};
 use super::types::storage;
 use crate::check::kernel_types::{FactId, FactKind};
 use crate::check::typed::{
-    Argument, ArithmeticOp, AtomicOp, CompareOp, Expr, ExprKind, Function, KernelOp, LocalId, LoopId, Part, PartValue,
-    Place,
+    Argument, ArithmeticOp, AtomicOp, CompareOp, Expr, ExprKind, Function, KernelOp, LocalId, LoopId, Numbered, Part,
+    PartValue, Place,
 };
 use crate::kernel::helper;
 
@@ -173,10 +173,15 @@ impl Body<'_> {
 
     fn repeated(self, id: LoopId, variables: &[(LocalId, Expr)], body: &Expr) -> Tree {
         let variables = variables.iter().map(|(local, value)| self.binding(*local, value)).collect();
-        let facts =
-            self.function.loops.get(id).map_or_else(String::new, |facts| {
-                format!("≤{}{}", facts.trips, if facts.unroll { ",unroll" } else { "" })
-            });
+        let facts = self.function.loops.get(id).map_or_else(String::new, |facts| {
+            let how = match facts.numbered {
+                _ if facts.unroll => ",unroll",
+                Some(Numbered::By(..)) => ",by-counter",
+                Some(Numbered::Apart) => ",by-number",
+                None => "",
+            };
+            format!("≤{}{how}", facts.trips)
+        });
         list![Tree::atom("loop"), Tree::atom(id), Tree::atom(facts), Tree::List(variables), self.tree(body)]
     }
 
