@@ -152,6 +152,13 @@ impl Checker<'_> {
     fn keyword(&mut self, name: &Name, span: Span) -> Value {
         let program_type = self.program.program_type;
         if let Some(result) = program_type.result(name) {
+            if let Some(hook) = self.program.attach_type()
+                && let Some(only) = hook.only.filter(|only| **only != **name)
+            {
+                let message = format!("a program at `{}` can't return `:{name}`", hook.name);
+                let help = format!("return `:{only}`, which is all that the kernel takes there");
+                return self.report(Diagnostic::error(catalogue::WRONG_RETURN, span, message).with_help(help));
+            }
             let bits = super::value::low_bits(i128::from(result));
             return Value::run(Type::Verdict(program_type), span, Typed::Constant(bits));
         }

@@ -78,6 +78,8 @@ pub struct AttachType {
     pub since: KernelVersion,
     /// What the second part of an attach point names, after a `:`.
     pub place: AttachPlace,
+    /// The one result that programs there may return, where the kernel leaves them no choice.
+    pub only: Option<&'static str>,
 }
 
 /// Where a hook is.

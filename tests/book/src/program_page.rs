@@ -89,6 +89,14 @@ fn attach_points(text: &mut String, facts: &ProgramTypeFacts) {
     if facts.attach_types.iter().any(|hook| hook.section.is_some()) {
         text.push_str(" A program is for one of them, and must say which.");
     }
+    let results = if let Results::Names(results) = facts.results { results } else { &[] };
+    for result in results {
+        let only = facts.attach_types.iter().filter(|hook| hook.only == Some(result.name));
+        let hooks: Vec<String> = only.map(|hook| format!("`{}`", hook.name)).collect();
+        if !hooks.is_empty() {
+            let _ = write!(text, " At {} it can return nothing but `:{}`.", hooks.join(", "), result.name);
+        }
+    }
     text.push('\n');
 }
 

@@ -14,7 +14,13 @@ const fn version(major: u16, minor: u16) -> KernelVersion {
 }
 
 const fn attach_type(name: &'static str, section: &'static str, since: KernelVersion) -> AttachType {
-    AttachType { name, section: Some(section), since, place: AttachPlace::Cgroup }
+    AttachType { name, section: Some(section), since, place: AttachPlace::Cgroup, only: None }
+}
+
+/// One at which the address is already there, so that there is nothing to deny (`check_return_code` in `kernel/bpf/verifier.c`, since each of
+/// them exists).
+const fn after_the_fact(name: &'static str, section: &'static str, since: KernelVersion) -> AttachType {
+    AttachType { only: Some("allow"), ..attach_type(name, section, since) }
 }
 
 const fn writable(field: ContextField, attach_types: &'static [&'static str]) -> ContextField {
@@ -40,13 +46,13 @@ pub(super) static CGROUP_SOCK_ADDR: ProgramTypeFacts = ProgramTypeFacts {
         attach_type("sendmsg4", "cgroup/sendmsg4", version(4, 18)),
         attach_type("sendmsg6", "cgroup/sendmsg6", version(4, 18)),
         // Commit 983695fa6765.
-        attach_type("recvmsg4", "cgroup/recvmsg4", version(5, 2)),
-        attach_type("recvmsg6", "cgroup/recvmsg6", version(5, 2)),
+        after_the_fact("recvmsg4", "cgroup/recvmsg4", version(5, 2)),
+        after_the_fact("recvmsg6", "cgroup/recvmsg6", version(5, 2)),
         // Commit 1b66d253610c.
-        attach_type("getpeername4", "cgroup/getpeername4", version(5, 8)),
-        attach_type("getpeername6", "cgroup/getpeername6", version(5, 8)),
-        attach_type("getsockname4", "cgroup/getsockname4", version(5, 8)),
-        attach_type("getsockname6", "cgroup/getsockname6", version(5, 8)),
+        after_the_fact("getpeername4", "cgroup/getpeername4", version(5, 8)),
+        after_the_fact("getpeername6", "cgroup/getpeername6", version(5, 8)),
+        after_the_fact("getsockname4", "cgroup/getsockname4", version(5, 8)),
+        after_the_fact("getsockname6", "cgroup/getsockname6", version(5, 8)),
     ],
     frags: None,
     sleepable: false,

@@ -72,8 +72,8 @@ const fn unreadable(field: ContextField, reason: &'static str) -> ContextField {
 /// The ways in and out of an interface or a cgroup.
 const fn both_ways(since: KernelVersion, place: AttachPlace) -> [AttachType; 2] {
     [
-        AttachType { name: "ingress", section: None, since, place },
-        AttachType { name: "egress", section: None, since, place },
+        AttachType { name: "ingress", section: None, since, place, only: None },
+        AttachType { name: "egress", section: None, since, place, only: None },
     ]
 }
 
