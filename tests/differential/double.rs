@@ -1,15 +1,15 @@
 //! What a program's doubles mean: the same, in other words.
 
+use eshkol_core::Endianness;
 use eshkol_core::check::typed::Unit;
 use eshkol_core::compile::check;
 use eshkol_core::evaluate::{self, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::source::Sources;
-use eshkol_core::{Architecture, Endianness};
 
 use crate::choices::Random;
-use crate::inputs;
-use crate::program::equivalent;
+use crate::inputs::{self, Call};
+use crate::program::{equivalent, machine};
 use crate::trial::{Failure, Verdict, caught, reasons};
 
 /// How many doubles a program has.
@@ -81,7 +81,7 @@ fn checked(text: &str) -> Result<Result<Unit, String>, String> {
     caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
-        let checked = check(&mut sources, source, &mut NoIncludes, Architecture::OtherLittle);
+        let checked = check(&mut sources, source, &mut NoIncludes, machine());
         checked.unit.ok_or_else(|| reasons(&checked.diagnostics, &sources).into_iter().next().unwrap_or_default())
     })
 }
@@ -94,14 +94,19 @@ fn rounds(unit: &Unit, seed: u64) -> Result<Option<Rounds>, String> {
     inputs::fill_programs(unit, &mut world, |_, _, _| Ok::<(), String>(()))?;
     let mut outcomes = vec![];
     for round in 0..4 {
-        let program = &unit.programs[0];
-        let input = inputs::input(program.program_type, &mut random, round);
-        let outcome =
-            evaluate::run(unit, program, Endianness::Little, &mut world, &input).map_err(|violation| violation.what)?;
-        if outcome.unspecified {
-            return Ok(None);
+        for Call { program, input } in inputs::calls(unit, &mut random, round) {
+            let outcome = evaluate::run(unit, &unit.programs[program], Endianness::Little, &mut world, &input)
+                .map_err(|violation| violation.what)?;
+            if outcome.unspecified {
+                return Ok(None);
+            }
+            if program == 0 {
+                outcomes.push(outcome);
+            }
         }
-        outcomes.push(outcome);
     }
+    // In other words, it may take fewer arguments.
+    let maps = unit.maps.values().zip(&mut world.maps);
+    maps.filter(|(map, _)| inputs::has_arguments(map)).for_each(|(_, elements)| elements.clear());
     Ok(Some((outcomes, world)))
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use eshkol_core::check::typed::{HiddenMap, Map, Unit};
 use eshkol_core::check::types::{DataType, Types};
 use eshkol_core::evaluate::{Input, World};
+use eshkol_core::kernel::architecture::{Frame, Registers};
 use eshkol_core::kernel::{MapKind, ProgramType};
 
 use crate::choices::Random;
-use crate::program::has_packet;
+use crate::program::{has_packet, machine};
 
 /// Bytes of a map's keys and of its values.
 pub(crate) fn sizes(unit: &Unit, map: &Map) -> (usize, usize) {
@@ -21,6 +22,11 @@ pub(crate) fn has_elements(map: &Map) -> bool {
     !matches!(map.kind, MapKind::RingBuf | MapKind::PerfEventArray | MapKind::ProgArray)
 }
 
+/// Whether a map holds what functions were called with, which programs put there that no text defines.
+pub(crate) fn has_arguments(map: &Map) -> bool {
+    matches!(map.hidden, Some(HiddenMap::Arguments))
+}
+
 /// Puts two elements into each map that has any, of the evaluator's world, and tells of each.
 pub(crate) fn fill_maps<E>(
     unit: &Unit,
@@ -29,7 +35,7 @@ pub(crate) fn fill_maps<E>(
     mut tell: impl FnMut(&Map, &[u8], &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     for (map, elements) in unit.maps.values().zip(&mut world.maps) {
-        if !has_elements(map) {
+        if !has_elements(map) || has_arguments(map) {
             continue;
         }
         for index in 0..2_u8 {
@@ -57,13 +63,14 @@ pub(crate) fn fill_programs<E>(
     world: &mut World,
     mut tell: impl FnMut(&Map, u32, &str) -> Result<(), E>,
 ) -> Result<(), E> {
+    let written = unit.programs.iter().filter(|program| program.saves_arguments_of.is_none()).count();
     for (map, elements) in unit.maps.values().zip(&mut world.maps).filter(|(map, _)| map.kind == MapKind::ProgArray) {
         let places: Vec<usize> = match &map.hidden {
             Some(HiddenMap::Programs(programs)) => programs.clone(),
-            _ => (0..=unit.programs.len()).rev().collect(),
+            _ => (0..=written).rev().collect(),
         };
         for (index, number) in (0_u32..).zip(places) {
-            let Some(program) = unit.programs.get(number) else { continue };
+            let Some(program) = unit.programs.get(number).filter(|_| number < written) else { continue };
             let number = u32::try_from(number).unwrap();
             elements.insert(index.to_le_bytes().to_vec(), number.to_le_bytes().to_vec());
             tell(map, index, &program.entry.name)?;
@@ -72,16 +79,39 @@ pub(crate) fn fill_programs<E>(
     Ok(())
 }
 
-/// What a round gives the evaluator: the packet, and what the kernel gives to a program that it runs for a test, loopback and its
+/// What the kernel calls in a round: one of the unit's programs, with this.
+pub(crate) struct Call {
+    /// Its place in the unit.
+    pub(crate) program: usize,
+    pub(crate) input: Input,
+}
+
+/// What the kernel calls in a round, at last the first program. Where that runs when a function has returned, what saves the arguments of functions
+/// has mostly run when they were called.
+pub(crate) fn calls(unit: &Unit, random: &mut Random, round: usize) -> Vec<Call> {
+    let program_type = unit.programs[0].program_type;
+    let (entered, input) = match (program_type, machine().registers()) {
+        (ProgramType::Kretprobe, Some(registers)) => {
+            let (entered, returned) = call_of_function(registers, random);
+            (Some(entered).filter(|_| random.below(4) > 0), returned)
+        }
+        _ => (None, input(program_type, random, round)),
+    };
+    let saving = unit.programs.iter().enumerate().filter(|(_, program)| program.saves_arguments_of.is_some());
+    let before = saving.filter_map(|(program, _)| Some(Call { program, input: entered.clone()? }));
+    before.chain([Call { program: 0, input }]).collect()
+}
+
+/// What the first program is called with in a round: the packet, and what the kernel gives to a program that it runs for a test, loopback and its
 /// first queue; or arguments, where there is no packet.
-pub(crate) fn input(program_type: ProgramType, random: &mut Random, round: usize) -> Input {
+fn input(program_type: ProgramType, random: &mut Random, round: usize) -> Input {
     if !has_packet(program_type) {
-        let context = (0..CONTEXT / 8).map(|index| {
-            let mut bytes = [0; 8];
-            fill(&mut bytes, random);
-            (index * 8, u64::from_le_bytes(bytes))
-        });
-        return Input { context: context.collect(), ..Input::default() };
+        let mut context = words(program_type, random);
+        if program_type == ProgramType::CgroupSockAddr {
+            // A port has 16 bits.
+            *context.entry(USER_PORT).or_default() &= 0xffff;
+        }
+        return Input { context, ..Input::default() };
     }
     let mut packet = packet(random, round);
     let context = match program_type {
@@ -94,15 +124,55 @@ pub(crate) fn input(program_type: ProgramType, random: &mut Random, round: usize
     Input { packet, context, ..Input::default() }
 }
 
-/// Bytes that a program is called with that gets no packet: as many as any such program can read.
-const CONTEXT: u32 = 12 * 8;
+/// The registers where a function is entered and where it has returned, in one of a few places on the stack.
+fn call_of_function(registers: &Registers, random: &mut Random) -> (Input, Input) {
+    let mut image = |frame: u64| {
+        let mut context = words(ProgramType::Kretprobe, random);
+        if let Some(Frame { register, .. }) = registers.frame {
+            context.insert(register, frame);
+        }
+        Input { context, ..Input::default() }
+    };
+    let frame = 0xffff_c900_0000_0000 + 64 * image(0).context.values().next().map_or(0, |word| word % 3);
+    let returned = registers.frame.as_ref().map_or(0, |frame| frame.returned);
+    (image(frame), image(frame + u64::from(returned)))
+}
+
+/// Random words, as many as a program can read of its context.
+fn words(program_type: ProgramType, random: &mut Random) -> BTreeMap<u32, u64> {
+    let word = word_size(program_type);
+    let words = (0..context_size(program_type)).step_by(word).map(|offset| {
+        let mut bytes = [0; 8];
+        fill(&mut bytes[..word], random);
+        (offset, u64::from_le_bytes(bytes))
+    });
+    words.collect()
+}
+
+/// Bytes that a program is called with that gets no packet: as many as it can read.
+fn context_size(program_type: ProgramType) -> u32 {
+    match program_type {
+        ProgramType::CgroupSockAddr => SOCK_ADDR,
+        _ if program_type.is_given_registers() => machine().registers().map_or(0, |registers| registers.size),
+        _ => 12 * 8,
+    }
+}
+
+/// Bytes of a word there.
+fn word_size(program_type: ProgramType) -> usize {
+    if program_type == ProgramType::CgroupSockAddr { 4 } else { 8 }
+}
+
 // Offsets in `struct __sk_buff`.
 const PROTOCOL: u32 = 16;
 const IFINDEX: u32 = 40;
+/// That in `struct bpf_sock_addr`, and how large what can be read of it is.
+const USER_PORT: u32 = 24;
+const SOCK_ADDR: u32 = 60;
 
 /// What a program is called with that gets no packet, as it lies in memory.
-pub(crate) fn context_bytes(input: &Input) -> Vec<u8> {
-    input.context.values().flat_map(|word| word.to_le_bytes()).collect()
+pub(crate) fn context_bytes(program_type: ProgramType, context: &BTreeMap<u32, u64>) -> Vec<u8> {
+    context.values().flat_map(|word| word.to_le_bytes().into_iter().take(word_size(program_type))).collect()
 }
 
 /// Makes a packet one of which it is sure what the kernel takes it for; gives that, as memory has it.

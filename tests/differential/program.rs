@@ -1,6 +1,7 @@
-//! Programs, written at random, of every type that can be run without anything happening in the kernel: a packet header of every kind of
-//! field, structs, maps, globals and procedures, and a body that uses them all.
+//! Programs, written at random, of every type: a packet header of every kind of field, structs, maps, globals and procedures, and a body that uses
+//! them all.
 
+mod attachment;
 mod body;
 mod definition;
 mod equivalent;
@@ -11,6 +12,8 @@ use eshkol_core::kernel::program_type::PacketAccess;
 use eshkol_core::kernel::{KernelVersion, ProgramType};
 
 use crate::choices::Choices;
+use attachment::Attachment;
+pub(crate) use attachment::{TYPED_TRACEPOINT, machine};
 use definition::Definitions;
 pub(crate) use equivalent::equivalent;
 
@@ -18,23 +21,6 @@ pub(crate) use equivalent::equivalent;
 pub(crate) const NAME: &str = "start";
 /// That of the entry of the one that it may go on with.
 const NEXT: &str = "next";
-
-/// Types of programs, and how often they are written.
-const TYPES: [(ProgramType, usize); 6] = [
-    (ProgramType::Xdp, 6),
-    (ProgramType::Tc, 3),
-    (ProgramType::SocketFilter, 2),
-    (ProgramType::CgroupSkb, 2),
-    (ProgramType::RawTracepoint, 2),
-    (ProgramType::Tracepoint, 1),
-];
-
-/// One that these kernels have.
-fn program_type(choices: &mut Choices, level: Level) -> ProgramType {
-    let there = TYPES.iter().filter(|(program_type, _)| program_type.since() <= level.kernel());
-    let all: Vec<ProgramType> = there.flat_map(|(program_type, often)| vec![*program_type; *often]).collect();
-    all[choices.below(all.len())]
-}
 
 /// Whether programs of a type are called with a packet that they can write.
 fn writes_packet(program_type: ProgramType) -> bool {
@@ -82,7 +68,7 @@ pub(crate) enum Size {
 pub(crate) struct Program {
     /// The oldest kernel it is for.
     pub(crate) level: Level,
-    program_type: ProgramType,
+    attachment: Attachment,
     definitions: String,
     /// The entry, and that of another program of the unit where there is one.
     entries: Vec<(&'static str, String)>,
@@ -91,11 +77,11 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn generate(choices: &mut Choices, size: Size) -> Self {
         let level = Level::ALL[[2, 1, 0][choices.below(3)]];
-        let program_type = program_type(choices, level);
-        let definitions = Definitions::generate(choices, program_type, level, size);
+        let attachment = Attachment::generate(choices, level);
+        let definitions = Definitions::generate(choices, attachment.program_type, level, size);
         let mut text = definitions.text();
         let names = if choices.below(5) == 4 { vec![NAME, NEXT] } else { vec![NAME] };
-        let mut body = body::Writer::new(choices, &definitions, program_type, level, size);
+        let mut body = body::Writer::new(choices, &definitions, &attachment, level, size);
         // Kernels before 5.10 know no tail calls in programs with functions of their own.
         if names.len() == 1 || level >= Level::V5_10 {
             body.procedures(&mut text);
@@ -105,26 +91,20 @@ impl Program {
             let others = if names.len() == 1 { vec![] } else { names.clone() };
             entries.push((*name, body.entry(name, others)));
         }
-        Self { level, program_type, definitions: text, entries }
+        Self { level, attachment, definitions: text, entries }
     }
 
     /// Its text, for this oldest kernel.
     pub(crate) fn text(&self, kernel: KernelVersion) -> String {
         let clauses = format!("(license \"GPL\") (min-kernel \"{kernel}\")");
-        let own = format!("(program-type :{})", self.program_type.keyword());
-        // Where a system call begins, its number and arguments are known.
-        let place = match self.program_type {
-            ProgramType::Tracepoint => " (attach-point \"raw_syscalls:sys_enter\")",
-            _ => "",
-        };
+        let own = self.attachment.clauses();
         let definitions = &self.definitions;
         if let [(name, entry)] = self.entries.as_slice() {
-            return format!("(define-ebpf-program fuzz {clauses} {own}{place} (entry {name})\n{definitions}{entry})");
+            return format!("(define-ebpf-program fuzz {clauses} {own} (entry {name})\n{definitions}{entry})");
         }
         let mut text = format!("(define-ebpf-object fuzz {clauses})\n{definitions}");
         for (name, entry) in &self.entries {
-            let _ =
-                write!(text, "(define-ebpf-program {}\n  {own}{place} (entry {name})\n{entry})\n", program_of(name));
+            let _ = write!(text, "(define-ebpf-program {}\n  {own} (entry {name})\n{entry})\n", program_of(name));
         }
         text
     }

@@ -2,22 +2,22 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use eshkol_core::check::typed::Unit;
+use eshkol_core::check::typed::{self, Unit};
 use eshkol_core::diagnostic::{Diagnostic, Severity};
-use eshkol_core::evaluate::{self, Elements, Input, Outcome, World};
+use eshkol_core::evaluate::{self, Elements, Outcome, World};
 use eshkol_core::expand::NoIncludes;
 use eshkol_core::ir::GlobalSection;
-use eshkol_core::kernel::{KernelVersion, ProgramType};
+use eshkol_core::kernel::KernelVersion;
 use eshkol_core::object::section_name;
 use eshkol_core::source::Sources;
-use eshkol_core::{Architecture, Compilation, Endianness, Optimisation, Options, Output, compile};
+use eshkol_core::{Compilation, Endianness, Optimisation, Options, Output, compile};
 
 use eshkol_test_support::{Loaded, Runner, Simulated};
 
 use crate::choices::Random;
 use crate::double::Doubles;
-use crate::inputs;
-use crate::program::{NAME, Program, has_packet};
+use crate::inputs::{self, Call};
+use crate::program::{NAME, Program, TYPED_TRACEPOINT, has_packet, machine};
 
 /// What became of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,8 +54,7 @@ fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sour
     caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
-        let options =
-            Options { architecture: Architecture::OtherLittle, optimisation, check_allocation: true, externs: false };
+        let options = Options { architecture: machine(), optimisation, check_allocation: true, externs: false };
         (compile(&mut sources, source, &mut NoIncludes, options), sources)
     })
 }
@@ -111,7 +110,6 @@ pub(crate) fn reasons(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<Stri
 
 fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Result<(), (Failure, String)> {
     let unit = &output.unit;
-    let program = &unit.programs[0];
     let mut world = World::new(unit, Endianness::Little);
     let runners = runners(&output.object, in_kernel).map_err(|error| (Failure::Refused, error))?;
     let mut random = Random::new(seed);
@@ -125,21 +123,24 @@ fn compare(output: &Output, sources: &Sources, seed: u64, in_kernel: bool) -> Re
     })
     .map_err(|error| (Failure::Differs, error))?;
     for round in 0..4 {
-        let input = inputs::input(program.program_type, &mut random, round);
-        let outcome = evaluate::run(unit, program, Endianness::Little, &mut world, &input)
-            .map_err(|v| (Failure::Violation, format!("{} at `{}`", v.what, sources.text(v.span))))?;
-        if outcome.unspecified {
-            return Ok(());
-        }
-        for (place, runner) in &runners {
-            let same = same_run(&**runner, program.program_type, &input, &outcome)
-                .and_then(|()| same_events(&**runner, unit, &outcome))
-                .and_then(|()| same_maps(&**runner, unit, &world))
-                .and_then(|()| same_globals(&**runner, output, &world));
-            same.map_err(|error| {
-                let at = format!("in the {place}, round {round}, given {input:02x?}");
-                (Failure::Differs, format!("{at}: {error}"))
-            })?;
+        for call in inputs::calls(unit, &mut random, round) {
+            let program = &unit.programs[call.program];
+            let outcome = evaluate::run(unit, program, Endianness::Little, &mut world, &call.input)
+                .map_err(|v| (Failure::Violation, format!("{} at `{}`", v.what, sources.text(v.span))))?;
+            if outcome.unspecified {
+                return Ok(());
+            }
+            for (place, runner) in &runners {
+                let same = same_run(&**runner, program, &call, &outcome)
+                    .and_then(|()| same_events(&**runner, unit, &outcome))
+                    .and_then(|()| same_maps(&**runner, unit, &world))
+                    .and_then(|()| same_globals(&**runner, output, &world));
+                same.map_err(|error| {
+                    let (name, input) = (&program.entry.name, &call.input);
+                    let at = format!("`{name}` in the {place}, round {round}, given {input:02x?}");
+                    (Failure::Differs, format!("{at}: {error}"))
+                })?;
+            }
         }
     }
     Ok(())
@@ -153,7 +154,7 @@ fn runners(object: &[u8], in_kernel: bool) -> Result<Vec<Placed>, String> {
     let simulated = Simulated::load(object, NAME).map_err(|error| format!("by the simulator: {error}"))?;
     let mut runners: Vec<Placed> = vec![("simulator", Box::new(simulated))];
     if in_kernel {
-        let loaded = Loaded::load(object, NAME).map_err(|error| ends(&error))?;
+        let loaded = Loaded::load_at(object, NAME, TYPED_TRACEPOINT).map_err(|error| ends(&error))?;
         if loaded.can_run() {
             runners.push(("kernel", Box::new(loaded)));
         }
@@ -174,16 +175,27 @@ fn ends(text: &str) -> String {
     }
 }
 
-fn same_run(runner: &dyn Runner, program_type: ProgramType, input: &Input, wanted: &Outcome) -> Result<(), String> {
-    let eshkol_test_support::Outcome { verdict, packet } = match has_packet(program_type) {
-        true => runner.run(&input.packet)?,
-        false => runner.run_on_context(&inputs::context_bytes(input))?,
+fn same_run(
+    runner: &dyn Runner,
+    program: &typed::Program,
+    Call { input, .. }: &Call,
+    wanted: &Outcome,
+) -> Result<(), String> {
+    let ty = program.program_type;
+    let (found, what, left) = match has_packet(ty) {
+        true => (runner.run(&input.packet)?, "packet", wanted.packet.clone()),
+        false => {
+            let context = inputs::context_bytes(ty, &input.context);
+            let found = runner.run_on_context(&program.entry.name, &context)?;
+            (found, "context", inputs::context_bytes(ty, &wanted.context))
+        }
     };
+    let eshkol_test_support::Outcome { verdict, packet } = found;
     if u64::from(verdict) != wanted.verdict {
         return Err(format!("the verdict is {verdict}, and not {}", wanted.verdict));
     }
-    if packet != wanted.packet {
-        return Err(format!("the packet is\n{packet:02x?}, and not\n{:02x?}", wanted.packet));
+    if packet != left {
+        return Err(format!("the {what} is\n{packet:02x?}, and not\n{left:02x?}"));
     }
     Ok(())
 }

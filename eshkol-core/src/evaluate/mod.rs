@@ -64,6 +64,8 @@ pub struct Outcome {
     pub verdict: u64,
     /// The packet as the program left it.
     pub packet: Vec<u8>,
+    /// Fields of the context as the program left them, by their offset.
+    pub context: BTreeMap<u32, u64>,
     /// For each map of the unit, the events that the run sent through it, in the order in which user space finds them; of those that the
     /// kernel fills up, what the program sent.
     pub events: Vec<Vec<Vec<u8>>>,
@@ -180,7 +182,13 @@ fn run_here(
         sent.or_else(|| machine.perf_buffers.get(&id).map(|buffer| buffer.events.clone())).unwrap_or_default()
     });
     // A number is seen by the kernel as the 32 bits that it takes.
-    Ok(Outcome { verdict: verdict & 0xffff_ffff, packet, events: events.collect(), unspecified: machine.unspecified })
+    Ok(Outcome {
+        verdict: verdict & 0xffff_ffff,
+        packet,
+        events: events.collect(),
+        unspecified: machine.unspecified,
+        context: machine.context,
+    })
 }
 
 /// Expressions that are evaluated at most.

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 
 use eshkol_core::kernel::ProgramType;
 
+use super::attachment::Attachment;
 use super::definition::{Content, Definitions, INPUT, INTEGERS};
 use super::{Level, Size, has_packet};
 use crate::choices::Choices;
@@ -64,6 +65,7 @@ struct Parsed {
 pub(super) struct Writer<'w> {
     choices: &'w mut Choices,
     definitions: &'w Definitions,
+    attachment: &'w Attachment,
     program_type: ProgramType,
     level: Level,
     size: Size,
@@ -72,7 +74,7 @@ pub(super) struct Writer<'w> {
     callable: Vec<Callable>,
     /// Entries of programs that this one may go on with.
     others: Vec<&'static str>,
-    /// Whether the input header is in scope; of programs without a packet, whether the context is.
+    /// Whether the input header is in scope; of programs without a packet, whether what they are called with is.
     in_entry: bool,
     /// Whether the context is in scope, and has a packet.
     has_context: bool,
@@ -92,7 +94,7 @@ impl<'w> Writer<'w> {
     pub(super) fn new(
         choices: &'w mut Choices,
         definitions: &'w Definitions,
-        program_type: ProgramType,
+        attachment: &'w Attachment,
         level: Level,
         size: Size,
     ) -> Self {
@@ -100,7 +102,8 @@ impl<'w> Writer<'w> {
         Self {
             choices,
             definitions,
-            program_type,
+            attachment,
+            program_type: attachment.program_type,
             level,
             size,
             scope: vec![],
@@ -127,7 +130,7 @@ impl<'w> Writer<'w> {
             let name = format!("p{index}");
             let has_packet = has_packet(self.program_type);
             let given = match self.choices.below(8) {
-                3 | 4 => Given::Context,
+                3 | 4 if self.attachment.arguments.is_empty() => Given::Context,
                 5 if has_packet => Given::Input,
                 6 if has_packet => Given::Place,
                 7 => Given::Struct(self.choices.below(self.definitions.structs.len())),
@@ -199,7 +202,8 @@ impl<'w> Writer<'w> {
         (self.in_entry, self.has_context) = (true, has_packet);
         self.scope_globals();
         let start = if has_packet { "(let ((in (parse-header input ctx)))\n      (if in\n        " } else { "" };
-        let _ = write!(text, "  (define ({name} ctx)\n    {start}(let* (");
+        let parameters = self.attachment.parameters();
+        let _ = write!(text, "  (define ({name} {parameters})\n    {start}(let* (");
         for index in 0..1 + self.choices.below(4) {
             let part = self.choices.begin();
             let name = format!("v{index}");

@@ -210,9 +210,9 @@ impl Definitions {
             this.ports = Some([MapKind::DevMap, newer][choices.below(2)]);
         }
         // Programs of every type have them all since 5.8.
-        let kinds = match level {
-            Level::V4_18 if program_type == ProgramType::SocketFilter => &[][..],
-            Level::V4_18 => &[MapKind::PerfEventArray],
+        let kinds = match (level, program_type) {
+            (Level::V4_18, ProgramType::SocketFilter | ProgramType::CgroupSockAddr) => &[][..],
+            (Level::V4_18, _) => &[MapKind::PerfEventArray],
             _ => &[MapKind::RingBuf, MapKind::RingBuf, MapKind::PerfEventArray],
         };
         for index in 0..choices.below(4).saturating_sub(1) {

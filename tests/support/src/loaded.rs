@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use eshkol_runtime::KernelVersion;
 use eshkol_runtime::aya::maps::perf::{PerfEvent, PerfEventArray, PerfEventArrayBuffer};
 use eshkol_runtime::aya::maps::{Map, MapData, RingBuf};
 use eshkol_runtime::aya::programs::Program;
 use eshkol_runtime::aya::util::online_cpus;
-use eshkol_runtime::aya::{Ebpf, EbpfLoader};
+use eshkol_runtime::aya::{Btf, Ebpf, EbpfLoader};
 
 use crate::runner::{Outcome, Runner};
 
@@ -33,11 +33,16 @@ const ETHERNET: usize = 14;
 impl Loaded {
     /// Has the kernel verify the programs of an object, of which one is to run. The error is what it says against them.
     pub fn load(object: &[u8], program: &str) -> Result<Self, String> {
+        Self::load_at(object, program, "")
+    }
+
+    /// The same of programs that the kernel verifies against the tracepoint that they are for.
+    pub fn load_at(object: &[u8], program: &str, tracepoint: &str) -> Result<Self, String> {
         // No program of these tests relocates against the kernel's types, which take long to read.
         let mut ebpf = EbpfLoader::new().btf(None).load(object).map_err(|error| with_causes(&error))?;
         let mut found = None;
         for (name, each) in ebpf.programs_mut() {
-            let hidden = load(each)?;
+            let hidden = load(each, tracepoint)?;
             found = found.or((name == program).then_some(hidden));
         }
         let hidden = found.ok_or_else(|| format!("the object has no program `{program}`"))?;
@@ -45,14 +50,16 @@ impl Loaded {
         Ok(Self { ebpf, program: program.to_owned(), buffers, hidden })
     }
 
-    /// Whether the kernel runs it for a test: programs at tracepoints it only verifies, and those of cgroups get no packet before 6.14
-    /// (`bpf_prog_test_run_skb` in `net/bpf/test_run.c`).
+    /// Whether the kernel runs it for a test. Many types it only verifies: those at places of its own, of a process or of a cgroup's addresses;
+    /// and before 6.14 those of a cgroup's packets get none (`bpf_prog_test_run_skb` in `net/bpf/test_run.c`).
     pub fn can_run(&self) -> bool {
         let shows_packets = || KernelVersion::running().is_none_or(|running| running >= KernelVersion::new(6, 14));
         match self.ebpf.program(&self.program) {
-            Some(Program::TracePoint(_)) => false,
+            Some(
+                Program::Xdp(_) | Program::SchedClassifier(_) | Program::SocketFilter(_) | Program::RawTracePoint(_),
+            ) => true,
             Some(Program::CgroupSkb(_)) => shows_packets(),
-            _ => true,
+            _ => false,
         }
     }
 
@@ -110,16 +117,17 @@ impl Runner for Loaded {
         Ok(Outcome { verdict: attributes.verdict, packet: output })
     }
 
-    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String> {
+    fn run_on_context(&self, program: &str, context: &[u8]) -> Result<Outcome, String> {
         let mut attributes = TestRun {
-            program: self.program()?,
+            program: self.descriptor(program)?,
             context_size: length(context),
             context: address(context),
             ..TestRun::default()
         };
         // SAFETY: the address is of a live buffer of the size given.
         unsafe { bpf(TEST_RUN, &mut attributes) }.map_err(|error| format!("running: {error}"))?;
-        Ok(Outcome { verdict: attributes.verdict, packet: Vec::new() })
+        // What it runs in this way can't change the context.
+        Ok(Outcome { verdict: attributes.verdict, packet: context.to_vec() })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
@@ -189,7 +197,7 @@ impl Runner for Loaded {
 }
 
 /// Has the kernel verify a program; gives how many bytes of an Ethernet header it wants before each packet, which the program does not see.
-fn load(program: &mut Program) -> Result<usize, String> {
+fn load(program: &mut Program, tracepoint: &str) -> Result<usize, String> {
     let (result, hidden) = match program {
         Program::Xdp(xdp) => (xdp.load(), 0),
         Program::SchedClassifier(classifier) => (classifier.load(), 0),
@@ -197,9 +205,20 @@ fn load(program: &mut Program) -> Result<usize, String> {
         Program::CgroupSkb(cgroup) => (cgroup.load(), ETHERNET),
         Program::RawTracePoint(tracepoint) => (tracepoint.load(), 0),
         Program::TracePoint(tracepoint) => (tracepoint.load(), 0),
+        Program::KProbe(probe) => (probe.load(), 0),
+        Program::UProbe(probe) => (probe.load(), 0),
+        Program::PerfEvent(sampled) => (sampled.load(), 0),
+        Program::CgroupSockAddr(addresses) => (addresses.load(), 0),
+        Program::BtfTracePoint(typed) => (typed.load(tracepoint, kernel_types()?), 0),
         other => return Err(format!("{:?} programs can't be tried", other.prog_type())),
     };
     result.map(|()| hidden).map_err(|error| with_causes(&error))
+}
+
+/// The types of the running kernel, which take long to read.
+fn kernel_types() -> Result<&'static Btf, String> {
+    static TYPES: OnceLock<Result<Btf, String>> = OnceLock::new();
+    TYPES.get_or_init(|| Btf::from_sys_fs().map_err(|error| with_causes(&error))).as_ref().map_err(Clone::clone)
 }
 
 /// Opens a buffer of a page for each CPU, for each map of such buffers.

@@ -4,8 +4,9 @@
 pub trait Runner {
     /// Runs it on a packet, which came by the first queue of loopback.
     fn run(&self, packet: &[u8]) -> Result<Outcome, String>;
-    /// Runs it where programs of its type get no packet, with its context as it lies in memory; nothing comes out but the verdict.
-    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String>;
+    /// Runs a program of the object, of a type that gets no packet, with its context as it lies in memory. In the place of a packet comes out what
+    /// the context is then.
+    fn run_on_context(&self, program: &str, context: &[u8]) -> Result<Outcome, String>;
     /// The bytes of an entry of a map whose values have this size; of values for each CPU, the first one's.
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String>;
     /// Puts an entry into a map; of values for each CPU, the first one's, with zeros for the others.

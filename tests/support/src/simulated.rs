@@ -38,11 +38,12 @@ impl Runner for Simulated {
         Ok(Outcome { verdict: outcome.return_value.try_into().expect("a verdict of 32 bits"), packet })
     }
 
-    fn run_on_context(&self, context: &[u8]) -> Result<Outcome, String> {
-        let outcome = self.machine.run_on_memory(&self.program, context).map_err(|error| error.to_string())?;
+    fn run_on_context(&self, program: &str, context: &[u8]) -> Result<Outcome, String> {
+        let symbol = program.replace('-', "_");
+        let outcome = self.machine.run_on_memory(&symbol, context).map_err(|error| error.to_string())?;
         // The kernel takes 32 bits of the result.
         let verdict = u32::try_from(outcome.return_value & u64::from(u32::MAX)).expect("32 bits");
-        Ok(Outcome { verdict, packet: Vec::new() })
+        Ok(Outcome { verdict, packet: outcome.packet })
     }
 
     fn lookup(&self, map: &str, key: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {

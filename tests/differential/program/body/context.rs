@@ -3,14 +3,27 @@
 use eshkol_core::kernel::ProgramType;
 use eshkol_core::kernel::program_type::Results;
 
+use super::super::attachment::REGISTERS;
+use super::super::definition::Content;
 use super::super::{has_packet, program_of};
 use super::{Level, Writer};
 
 impl Writer<'_> {
-    /// An argument of a program that is called without a packet.
+    /// A number that a program is called with which gets no packet.
     pub(super) fn argument(&mut self) -> String {
+        let names = self.attachment.names();
         match self.program_type {
+            _ if !names.is_empty() => names[self.choices.below(names.len())].clone(),
+            ProgramType::Kretprobe if self.choices.below(3) == 0 => "(kprobe-return-value ctx)".to_owned(),
             ProgramType::RawTracepoint => format!("(raw-tracepoint-arg ctx {})", self.choices.below(12)),
+            ProgramType::Kprobe | ProgramType::Kretprobe => {
+                format!("(get-kprobe-arg ctx {})", self.choices.below(REGISTERS))
+            }
+            ProgramType::Uprobe => format!("(get-uprobe-arg ctx {})", self.choices.below(REGISTERS)),
+            ProgramType::Uretprobe => "(uprobe-return-value ctx)".to_owned(),
+            ProgramType::CgroupSockAddr => self.address_field(),
+            // It is called with nothing but what was sampled.
+            ProgramType::PerfEvent => format!("(or (map-lookup results {}) 0)", self.choices.below(16)),
             _ => match self.choices.below(7) {
                 6 => "(get-syscall-id ctx)".to_owned(),
                 index => format!("(get-syscall-arg ctx {index})"),
@@ -18,9 +31,33 @@ impl Writer<'_> {
         }
     }
 
+    /// A number of what is known of an address and its socket.
+    fn address_field(&mut self) -> String {
+        let fields = ["user-port", "user-family", "family", "type", "protocol"];
+        match self.choices.below(fields.len() + 1) {
+            5 if self.attachment.is_ipv4() => "(the u32 (ctx-user-ip4 ctx))".to_owned(),
+            index => format!("(ctx-{} ctx)", fields[index % fields.len()]),
+        }
+    }
+
+    /// Addresses in the context, if it has one of this kind.
+    pub(super) fn address(&self, content: &Content) -> Option<&'static str> {
+        let of_this_kind = match content {
+            Content::Ipv4 => "(ctx-user-ip4 ctx)",
+            Content::Ipv6 => "(ctx-user-ip6 ctx)",
+            _ => return None,
+        };
+        let is_there = self.program_type == ProgramType::CgroupSockAddr && self.names_context();
+        (is_there && self.attachment.is_ipv4() == (*content == Content::Ipv4)).then_some(of_this_kind)
+    }
+
     /// Whether the context is in scope.
     pub(super) fn names_context(&self) -> bool {
-        if has_packet(self.program_type) { self.has_context } else { self.in_entry }
+        if has_packet(self.program_type) {
+            self.has_context
+        } else {
+            self.in_entry && self.attachment.arguments.is_empty()
+        }
     }
 
     /// What a program knows without looking into the packet.
@@ -68,6 +105,9 @@ impl Writer<'_> {
 
     /// Writes to the context what the program may.
     pub(super) fn set_context(&mut self, depth: usize) -> String {
+        if self.program_type == ProgramType::CgroupSockAddr && self.names_context() {
+            return self.set_address(depth);
+        }
         if !self.has_control_block() {
             return self.set_input(depth);
         }
@@ -91,6 +131,22 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes a part of the address.
+    fn set_address(&mut self, depth: usize) -> String {
+        let content = if self.attachment.is_ipv4() { Content::Ipv4 } else { Content::Ipv6 };
+        let field = if self.attachment.is_ipv4() { "ip4" } else { "ip6" };
+        match self.choices.below(4) {
+            0 => format!("(set-ctx-user-port! ctx (the u16 {}))", self.int(depth)),
+            1 if self.attachment.point == Some("sendmsg4") => {
+                format!("(set-ctx-msg-src-ip4! ctx {})", self.named(&content, depth))
+            }
+            1 if self.attachment.point == Some("sendmsg6") => {
+                format!("(set-ctx-msg-src-ip6! ctx {})", self.named(&content, depth))
+            }
+            _ => format!("(set-ctx-user-{field}! ctx {})", self.named(&content, depth)),
+        }
+    }
+
     /// Two results of the program, of which the first may be what another program gives, and one for a packet that is too short.
     pub(super) fn verdicts(&mut self) -> (String, String, String) {
         let (yes, no, other) = self.own_verdicts();
@@ -102,7 +158,7 @@ impl Writer<'_> {
 
     /// Goes on with another program, which comes back only where there is none. Headers can't be used behind it.
     pub(super) fn tail_call(&mut self) -> Option<String> {
-        if self.others.is_empty() {
+        if self.others.is_empty() || !self.attachment.arguments.is_empty() {
             return None;
         }
         let other = program_of(self.others[self.others.len() - 1 - self.choices.below(self.others.len())]);
@@ -132,7 +188,13 @@ impl Writer<'_> {
                 }
             }
             (_, Results::Names(names)) => {
-                let mut name = || format!(":{}", names[self.choices.below(names.len())].name);
+                let only = self.attachment.only_result();
+                let names: Vec<&str> = names
+                    .iter()
+                    .map(|result| result.name)
+                    .filter(|name| only.is_none_or(|only| only == *name))
+                    .collect();
+                let mut name = || format!(":{}", names[self.choices.below(names.len())]);
                 (name(), name(), name())
             }
             _ => {

@@ -16,6 +16,11 @@ impl Writer<'_> {
         {
             return format!("(s{index}-f{field} {name})");
         }
+        if let Some(address) = self.address(content)
+            && self.choices.below(2) == 0
+        {
+            return address.to_owned();
+        }
         let header = |this: &Self, wanted: &str| {
             this.headers.iter().rev().find(|parsed| parsed.header == wanted).map(|parsed| parsed.name.clone())
         };
