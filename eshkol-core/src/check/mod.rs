@@ -30,6 +30,7 @@ mod or;
 mod parts;
 mod print;
 mod range;
+mod reach;
 mod reservations;
 mod return_probe;
 mod tail_calls;
@@ -98,7 +99,11 @@ pub fn check(
         maps.at_mut(tail_calls.map).hidden = Some(typed::HiddenMap::Programs(places.filter_map(place).collect()));
     }
     let facts = std::mem::take(&mut functions.facts);
-    let functions = functions::keep_called(&mut programs, functions.arena);
+    let mut functions = functions::keep_called(&mut programs, functions.arena);
+    let entries = programs.iter_mut().map(|program| &mut program.entry);
+    for function in entries.chain(functions.iter_mut().map(|(_, function)| function)) {
+        reach::shorten(function);
+    }
     for program in &programs {
         tail_calls::check(program, declarations.min_kernel, diagnostics);
     }

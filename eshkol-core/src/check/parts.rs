@@ -83,7 +83,7 @@ macro_rules! direct_parts {
                     visit(value);
                 }
                 ExprKind::Kernel(op) => op.$kernel().for_each(visit),
-                ExprKind::Parse { context, cursor, .. } => {
+                ExprKind::PacketDistance { context, cursor } | ExprKind::Parse { context, cursor, .. } => {
                     visit(context);
                     visit(cursor);
                 }

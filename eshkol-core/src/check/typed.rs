@@ -352,6 +352,13 @@ pub enum ExprKind {
     PacketStart(Box<Expr>),
     /// The packet's length in bytes: end minus start. A `U64` scalar.
     PacketLength(Box<Expr>),
+    /// How far a cursor is from where the packet begins. A `U64` scalar, of which the kernel's verifier knows nothing.
+    PacketDistance {
+        /// The context, to find the packet's start.
+        context: Box<Expr>,
+        /// The cursor.
+        cursor: Box<Expr>,
+    },
     /// A header at a cursor: present where `size` bytes are before the end of the packet. An `Optional`.
     Parse {
         /// The context, to find the packet's end.

@@ -249,6 +249,10 @@ impl<'u> Machine<'u> {
                 self.evaluate(frame, context)?;
                 Value::Word(self.memory.bytes(self.packet).len() as u64)
             }
+            ExprKind::PacketDistance { context, cursor } => {
+                self.evaluate(frame, context)?;
+                Value::Word(self.pointer(frame, cursor)?.offset)
+            }
             ExprKind::Kernel(_) => {
                 return Err(violation(span, "there is no kernel here whose memory could be read").into());
             }

@@ -172,6 +172,7 @@ impl FunctionLowering<'_> {
             }
             ExprKind::PacketStart(context) => vec![self.packet_start(context, span)],
             ExprKind::PacketLength(context) => vec![self.packet_length(context, span)],
+            ExprKind::PacketDistance { context, cursor } => vec![self.packet_distance(context, cursor, span)],
             ExprKind::Parse { context, cursor, size } => {
                 let parsed = self.parse(context, cursor, *size, span);
                 self.parsed_or_null(parsed, span)

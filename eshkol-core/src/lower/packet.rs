@@ -83,6 +83,12 @@ impl FunctionLowering<'_> {
         self.builder.binary(ArithmeticOp::Sub, end, start, span)
     }
 
+    pub(super) fn packet_distance(&mut self, context: &Expr, cursor: &Expr, span: Span) -> Value {
+        let place = self.word(cursor);
+        let start = self.packet_start(context, span);
+        self.builder.binary(ArithmeticOp::Sub, place, start, span)
+    }
+
     /// What has to be known to say whether a header is there.
     pub(super) fn parse(&mut self, context: &Expr, cursor: &Expr, size: u32, span: Span) -> Parsed {
         let place = self.word(cursor);

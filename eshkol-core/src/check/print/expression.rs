@@ -103,6 +103,7 @@ impl Body<'_> {
             }
             ExprKind::PacketStart(context) => self.form("packet-start", [&**context]),
             ExprKind::PacketLength(context) => self.form("packet-length", [&**context]),
+            ExprKind::PacketDistance { context, cursor } => self.form("packet-distance", [&**context, &**cursor]),
             ExprKind::Parse { context, cursor, size } => {
                 list![Tree::atom("parse"), self.tree(context), self.tree(cursor), Tree::atom(size)]
             }
