@@ -1,7 +1,10 @@
 //! Branch layout: blocks one after the other, jumps with their offsets.
 //!
-//! A jump to the block that comes next is left out, and a branch to it is turned round. Where a jump is too far for 16
+//! A jump to the block that comes next is left out, and a branch to it is turned round. But the way back to a loop's head is a jump even then: `order`
+//! has no head come behind its body, but a loop that is entered in two places has no head, and either may be taken for one. Where a jump is too far for 16
 //! bits, ISA v4 has `gotol`; below v4 no such function can be encoded, which is an error.
+
+use std::collections::BTreeSet;
 
 use super::Error;
 use super::assembly::{Assembly, AssemblyInst, End};
@@ -71,17 +74,69 @@ impl Kind {
     }
 }
 
+/// Each block, and the one that comes next.
+fn neighbours(order: &[BlockId]) -> impl Iterator<Item = (BlockId, Option<BlockId>)> {
+    order.iter().copied().zip(order.iter().skip(1).copied().map(Some).chain([None]))
+}
+
+/// The ways back as the verifier finds them, which walks on where an instruction falls through before it walks where it jumps (`visit_insn` in
+/// `kernel/bpf/verifier.c`).
+fn ways_back(assembly: &Assembly, order: &[BlockId], isa: IsaVersion) -> BTreeSet<(BlockId, BlockId)> {
+    /// What the walk knows of a block.
+    #[derive(Copy, Clone, PartialEq, Eq)]
+    enum State {
+        New,
+        /// It is on the way that the walk has come.
+        Open,
+        Done,
+    }
+    let mut nexts: Arena<BlockId, Option<BlockId>> = assembly.blocks.ids().map(|_| None).collect();
+    neighbours(order).for_each(|(id, next)| *nexts.at_mut(id) = next);
+    // The last first.
+    let ways = |id: BlockId| match assembly.blocks.at(id).end {
+        End::Exit => Vec::new(),
+        End::Jump(to) => vec![to],
+        End::Branch { comparison, then, otherwise } => {
+            let is_turned = Some(then) == *nexts.at(id) && inverse(comparison, isa).is_some();
+            if is_turned { vec![otherwise, then] } else { vec![then, otherwise] }
+        }
+    };
+    let mut states: Arena<BlockId, State> = assembly.blocks.ids().map(|_| State::New).collect();
+    *states.at_mut(assembly.entry) = State::Open;
+    let mut open = vec![(assembly.entry, ways(assembly.entry))];
+    let mut back = BTreeSet::new();
+    while let Some((block, rest)) = open.last_mut() {
+        let block = *block;
+        let Some(to) = rest.pop() else {
+            *states.at_mut(block) = State::Done;
+            open.pop();
+            continue;
+        };
+        match *states.at(to) {
+            State::New => {
+                *states.at_mut(to) = State::Open;
+                open.push((to, ways(to)));
+            }
+            State::Open => {
+                back.insert((block, to));
+            }
+            State::Done => {}
+        }
+    }
+    back
+}
+
 fn items(assembly: &Assembly, order: &[BlockId], isa: IsaVersion) -> Vec<Item> {
     let mut items = Vec::new();
-    let nexts = order.iter().skip(1).copied().map(Some).chain([None]);
-    for (id, next) in order.iter().zip(nexts) {
-        let block = assembly.blocks.at(*id);
-        items.push(Item { kind: Kind::Start(*id), span: block.end_span });
+    let back = ways_back(assembly, order, isa);
+    for (id, next) in neighbours(order) {
+        let block = assembly.blocks.at(id);
+        items.push(Item { kind: Kind::Start(id), span: block.end_span });
         items.extend(block.insts.iter().map(|inst| Item { kind: Kind::Plain(*inst), span: inst.span }));
         let mut push = |kind| items.push(Item { kind, span: block.end_span });
         match block.end {
             End::Exit => push(Kind::Exit),
-            End::Jump(to) if Some(to) == next => {}
+            End::Jump(to) if Some(to) == next && !back.contains(&(id, to)) => {}
             End::Jump(to) => push(Kind::Goto { to, far: false }),
             End::Branch { comparison, then, otherwise } => {
                 let inverse = inverse(comparison, isa);
