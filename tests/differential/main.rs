@@ -16,6 +16,7 @@
 mod arithmetic;
 mod choices;
 mod double;
+mod histogram;
 mod inputs;
 mod program;
 mod trial;

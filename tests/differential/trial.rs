@@ -50,7 +50,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sources), String> {
+pub(crate) fn compiled(text: &str, optimisation: Optimisation) -> Result<(Compilation, Sources), String> {
     caught(|| {
         let mut sources = Sources::new();
         let source = sources.add("program.esh", text);
@@ -68,7 +68,11 @@ pub(crate) type Way = (KernelVersion, Optimisation);
 
 /// Every way of compiling a program that this kernel is to run: for its oldest kernel and every newer one up to this. Without a kernel, every way.
 pub(crate) fn ways(program: &Program, running: Option<KernelVersion>) -> impl Iterator<Item = Way> + use<> {
-    let oldest = program.level.kernel();
+    ways_since(program.level.kernel(), running)
+}
+
+/// The same of what wants a kernel as new as this one.
+pub(crate) fn ways_since(oldest: KernelVersion, running: Option<KernelVersion>) -> impl Iterator<Item = Way> + use<> {
     let is_run = move |kernel: &KernelVersion| running.is_none_or(|running| *kernel <= running);
     let kernels = KERNELS.into_iter().filter(move |kernel| *kernel >= oldest).filter(is_run);
     kernels.flat_map(|kernel| [(kernel, Optimisation::None), (kernel, Optimisation::Full)])
@@ -235,7 +239,7 @@ fn same_maps(runner: &dyn Runner, unit: &Unit, world: &World) -> Result<(), Stri
 }
 
 /// Everything in a map.
-fn elements(runner: &dyn Runner, map: &str, key: usize, value: usize) -> Result<Elements, String> {
+pub(crate) fn elements(runner: &dyn Runner, map: &str, key: usize, value: usize) -> Result<Elements, String> {
     let mut elements = Elements::new();
     for key in runner.keys(map, key)? {
         if let Some(bytes) = runner.lookup(map, &key, value)? {
