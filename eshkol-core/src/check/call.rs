@@ -508,6 +508,7 @@ impl Checker<'_> {
         self.flow = flow;
         self.pending = pending;
         self.loops = loops;
+        // Nor is a warning let pass: it may not be true where more is known of the arguments, which shows in place.
         let failed = self.diagnostics.len() > messages;
         let Value::Run(run) = result else {
             self.diagnostics.truncate(messages);

@@ -11,6 +11,9 @@ use super::{Builtin, Call, MANY};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::source::Span;
 
+/// How far a number can be shifted: to the left, or to the right where it is negative.
+const SHIFTS: Range = Range { low: -63, high: 63 };
+
 pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "+", arity: (0, MANY), check: accumulate },
     Builtin { name: "*", arity: (0, MANY), check: accumulate },
@@ -113,11 +116,16 @@ fn subtract(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let mut alone = true;
     for value in values {
         alone = false;
-        let Some(next) = checker.int(value) else { return Value::Error(span) };
+        let Some(mut next) = checker.int(value) else { return Value::Error(span) };
+        let difference = result.range.sub(next.range);
+        if difference.low < 0 && difference.within(SHIFTS) {
+            // So that [`signed_amount`] can ask how large they are.
+            result = checker.stable_run(result, "number");
+            next = checker.stable_run(next, "number");
+        }
         result = checker.arithmetic(ArithmeticOp::Sub, result, next, span);
     }
     if alone {
-        // So that [`signed_amount`] can ask how large it is.
         result = checker.stable_run(result, "number");
         let Value::Run(zero) = Value::literal(0, span) else { return Value::Error(span) };
         result = checker.arithmetic(ArithmeticOp::Sub, zero, result, span);
@@ -307,7 +315,7 @@ fn shift(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
     let [value, amount] = call.arguments();
     let (Some(value), Some(amount)) = (checker.int(value), checker.int(amount)) else { return Value::Error(span) };
     let amount = signed_amount(checker, amount);
-    if !amount.range.within(Range::new(-63, 63)) && checker.flow.reachable {
+    if !amount.range.within(SHIFTS) && checker.flow.reachable {
         return checker.report(
             Diagnostic::error(catalogue::SHIFT_TOO_FAR, amount.expr.span, "this may shift by 64 bits or more")
                 .with_help("keep the amount small: `(bitwise-and n 63)`, or test it first: `(if (< n 64) … …)`"),
@@ -349,7 +357,7 @@ fn signed_amount(checker: &Checker<'_>, amount: Run) -> Run {
     let Typed::Arithmetic { op: ArithmeticOp::Sub, lhs, rhs } = &expr.kind else { return amount };
     let (Some(lhs), Some(rhs)) = (range_of(lhs), range_of(rhs)) else { return amount };
     let range = lhs.sub(rhs);
-    if amount.range.low < 0 || range.low >= 0 || !range.within(Range::new(-63, 63)) {
+    if amount.range.low < 0 || range.low >= 0 || !range.within(SHIFTS) {
         return amount;
     }
     let ty = Type::Scalar(DataType::Int(IntType::I64));
