@@ -47,14 +47,14 @@ pub use map::{
 };
 pub use net::{Be16, Be32, Be64, Ipv4Tuple, MacAddr, ParseMacAddrError};
 pub use plain::{Argument, InvalidValue, Plain};
-#[cfg(feature = "sim")]
-pub use program::TestCall;
 pub use program::{
     Action, AnyProgram, BtfTracepointProgram, CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram, Direction,
     KprobeProgram, KretprobeProgram, PerfEventProgram, Program, RawTracepointProgram, Sampling, SocketFilterProgram,
     TcAction, TcProgram, TcxAction, TcxProgram, TestRun, TracepointProgram, UprobeProgram, UretprobeProgram, XdpAction,
     XdpMode, XdpProgram,
 };
+#[cfg(feature = "sim")]
+pub use program::{SocketCall, SocketCallRun, TestCall};
 pub use tcp::TcpState;
 pub use verifier::{Location, VerifierError};
 

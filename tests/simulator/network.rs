@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use eshkol::{CgroupAction, Direction, Error, KernelVersion, Link, TcAction, TcxAction, eshkol};
+use eshkol::{CgroupAction, Direction, Error, KernelVersion, Link, SocketCall, TcAction, TcxAction, eshkol};
 use eshkol_test_support::{Namespace, Packet, Privilege, require_root};
 
 eshkol! {
@@ -64,6 +64,30 @@ eshkol! {
                (set-ctx-user-port! ctx real-port)
                :allow)
               (else :allow))))
+}
+
+eshkol! {
+    (define-ebpf-object addresses
+      (license "GPL"))
+
+    // What is sent to one host goes to another, from an address of the program's.
+    (define-ebpf-program on-sending
+      (program-type :cgroup-sock-addr)
+      (attach-point "sendmsg6")
+      (define (to-other ctx)
+        (cond ((not (= (ctx-protocol ctx) :ipproto-udp)) :deny)
+              ((equal? (ctx-user-ip6 ctx) (ipv6 "2001:db8::1"))
+               (set-ctx-user-ip6! ctx (ipv6 "2001:db8::2"))
+               (set-ctx-msg-src-ip6! ctx (ipv6 "2001:db8::3"))
+               (set-ctx-user-port! ctx (+ (ctx-user-port ctx) 1))
+               :allow)
+              (else :allow))))
+
+    (define-ebpf-program on-binding
+      (program-type :cgroup-sock-addr)
+      (attach-point "bind4")
+      (define (low-ports ctx)
+        (if (and (= (ctx-user-family ctx) 2) (= (ctx-type ctx) 1) (< (ctx-user-port ctx) 1024)) :allow :deny)))
 }
 
 eshkol! {
@@ -321,4 +345,35 @@ fn addresses_are_what_the_program_makes_of_them() {
     assert_eq!(unit.seen.get(3).unwrap(), 1);
     link.detach().unwrap();
     assert!(connect("127.0.0.1", port));
+}
+
+#[test]
+fn calls_of_sockets_are_what_the_program_makes_of_them() {
+    let unit = Network::test().unwrap();
+    let run = unit.to_real.test_run(&SocketCall::tcp(([192, 0, 2, 1], 80))).unwrap();
+    assert_eq!(run.action(), Some(CgroupAction::Allow));
+    // The global was not set.
+    assert_eq!(run.call, SocketCall::tcp(([127, 0, 0, 1], 0)));
+    assert_eq!(unit.seen.get(3).unwrap(), 1);
+    let other = SocketCall::udp(([10, 0, 0, 1], 0xff01));
+    assert_eq!(unit.to_real.test_run(&other).unwrap().call, other);
+    let denied = unit.to_real.test_run(&SocketCall::tcp(([192, 0, 2, 1], 9))).unwrap();
+    assert_eq!((denied.action(), unit.seen.get(3).unwrap()), (Some(CgroupAction::Deny), 1));
+
+    let unit = Addresses::test().unwrap();
+    let [first, second, source] = [1, 2, 3].map(|last| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last));
+    let run = unit.to_other.test_run(&SocketCall::udp((first, 0x12ff))).unwrap();
+    assert_eq!((run.call.address, run.call.source), (SocketAddr::from((second, 0x1300)), Some(IpAddr::V6(source))));
+    let mut from = SocketCall::udp((second, 53));
+    from.source = Some(IpAddr::V6(first));
+    assert_eq!(unit.to_other.test_run(&from).unwrap().call, from);
+    assert_eq!(unit.to_other.test_run(&SocketCall::tcp((first, 1))).unwrap().action(), Some(CgroupAction::Deny));
+    let ports = [80, 1024].map(|port| unit.low_ports.test_run(&SocketCall::tcp(([0; 4], port))).unwrap().action());
+    assert_eq!(ports, [Some(CgroupAction::Allow), Some(CgroupAction::Deny)]);
+
+    let error = unit.to_other.test_run(&SocketCall::udp(([10, 0, 0, 1], 53))).unwrap_err().to_string();
+    assert!(error.contains("at `sendmsg6` are addresses of IPv6"), "{error}");
+    let Privilege::Granted = require_root() else { return };
+    let error = Network::load().unwrap().to_real.test_run(&other).unwrap_err().to_string();
+    assert!(error.contains("run program `to-real` without a call"), "{error}");
 }

@@ -136,6 +136,11 @@ impl CgroupSockAddrProgram {
             .collect()
     }
 
+    #[cfg(feature = "sim")]
+    pub(super) fn handle(&self) -> &Handle {
+        &self.0
+    }
+
     /// The hook that it was compiled for.
     pub fn hook(&self) -> &'static str {
         let point = self.0.spec.attach_points.first().copied().unwrap_or_default();

@@ -5,6 +5,8 @@
 
 mod backing;
 mod cgroup;
+#[cfg(feature = "sim")]
+mod socket_call;
 mod socket_filter;
 mod test_run;
 mod tracing;
@@ -14,6 +16,8 @@ mod xdp;
 pub use backing::Opened;
 pub(crate) use backing::Source;
 pub use cgroup::{CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram};
+#[cfg(feature = "sim")]
+pub use socket_call::{SocketCall, SocketCallRun};
 pub use socket_filter::SocketFilterProgram;
 pub use test_run::{Action, TestRun};
 #[cfg(feature = "sim")]
