@@ -7,6 +7,7 @@ mod logging;
 mod network;
 mod perf_events;
 mod probes;
+mod stacks;
 mod tail_calls;
 mod tracing;
 

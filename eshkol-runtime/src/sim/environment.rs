@@ -12,6 +12,9 @@ pub(super) struct Environment {
     pub(super) task: Task,
     /// The address of its `task_struct`.
     pub(super) task_address: u64,
+    /// The call stacks of the kernel and of the process, the innermost address first.
+    pub(super) kernel_stack: Vec<u64>,
+    pub(super) user_stack: Vec<u64>,
     /// `ingress_ifindex` and `rx_queue_index` of packets.
     pub(super) ingress: (u32, u32),
     /// Calls of functions that a test has begun.
@@ -55,6 +58,8 @@ impl Environment {
             random: 0,
             task: Task::default(),
             task_address: 0,
+            kernel_stack: Vec::new(),
+            user_stack: Vec::new(),
             ingress: (1, 0),
             frames: 0,
             step_limit: 16 << 20,

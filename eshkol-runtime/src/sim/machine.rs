@@ -168,6 +168,17 @@ impl Machine {
         self.world().environment.task_address = address;
     }
 
+    /// Sets the call stack of the kernel, the innermost address first, which is empty at first: `stack-id` then gives `-14`, as it does in the kernel
+    /// for a sample that was not taken there.
+    pub fn set_kernel_stack(&self, addresses: &[u64]) {
+        self.world().environment.kernel_stack = addresses.to_vec();
+    }
+
+    /// Sets that of the process, for `(stack-id ctx stacks :user)`.
+    pub fn set_user_stack(&self, addresses: &[u64]) {
+        self.world().environment.user_stack = addresses.to_vec();
+    }
+
     /// Has something stand in for a function of the kernel that the unit declares, by its name there: it is given the arguments, and what it gives
     /// is the result. It runs in the middle of a program, so it can't ask the unit for anything.
     pub fn set_kernel_function(

@@ -86,6 +86,14 @@ impl PerfEventProgram {
         self.attach_to(&Sampling::cpu_clock())
     }
 
+    /// Runs it in the simulator as if a sample were taken there: the result. The kernel has no such runs.
+    ///
+    /// The stacks that it finds are those of `set_kernel_stack` and `set_user_stack` of the simulator.
+    #[cfg(feature = "sim")]
+    pub fn test_run(&self) -> Result<u32> {
+        super::simulate(&self.0, &[])
+    }
+
     /// The same as [`attach`](Self::attach), as [`Link`]s of any kind of program.
     pub fn attach_declared(&self) -> Result<Vec<Link>> {
         Ok(vec![self.attach()?.into()])

@@ -8,6 +8,7 @@ mod map;
 mod memory;
 mod network;
 mod socket_buffer;
+mod stack;
 mod text;
 
 use std::sync::OnceLock;
@@ -29,8 +30,15 @@ pub(super) struct Helper {
 }
 
 /// Every table.
-static TABLES: &[&[Helper]] =
-    &[map::HELPERS, information::HELPERS, memory::HELPERS, network::HELPERS, socket_buffer::HELPERS, control::HELPERS];
+static TABLES: &[&[Helper]] = &[
+    map::HELPERS,
+    information::HELPERS,
+    memory::HELPERS,
+    network::HELPERS,
+    socket_buffer::HELPERS,
+    stack::HELPERS,
+    control::HELPERS,
+];
 
 /// The helper of a number.
 pub(super) fn find(number: u32) -> Option<&'static Helper> {

@@ -9,6 +9,7 @@ mod lpm_trie;
 mod perf_buffers;
 mod redirect;
 mod ring_buffer;
+mod stack_traces;
 
 use super::memory::{Kind, Memory, Region, RegionId};
 use crate::sys::{ANY, EXIST, NOEXIST, kind, per_cpu_stride};
@@ -67,6 +68,10 @@ pub(super) trait Storage: Send + std::fmt::Debug {
     fn open_buffers(&mut self, _size: usize, _cpus: usize) {}
     /// Puts an event of a program on a CPU into the buffer at an index.
     fn output_event(&mut self, _index: usize, _cpu: usize, _event: &[u8]) -> Result<(), Errno> {
+        Err(Errno(libc::EINVAL))
+    }
+    /// Keeps a call stack; gives its number. Where there is no room for it, it may take the place of another.
+    fn keep_stack(&mut self, _memory: &mut Memory, _stack: &[u64], _replace: bool) -> Result<u32, Errno> {
         Err(Errno(libc::EINVAL))
     }
     /// Takes the oldest event out.
@@ -166,6 +171,7 @@ fn storage(definition: &Definition, shape: &Shape, cpus: usize) -> Option<Box<dy
             Box::new(redirect::Targets::array(shape, entries))
         }
         kind::DEVMAP_HASH => Box::new(redirect::Targets::hash(shape, entries)),
+        kind::STACK_TRACE => Box::new(stack_traces::StackTraces::new(shape, entries)),
         kind::RINGBUF => Box::new(ring_buffer::RingBuffer::new(entries)),
         kind::PERF_EVENT_ARRAY => {
             let entries = Some(entries as usize).filter(|entries| (1..cpus).contains(entries));
@@ -261,6 +267,10 @@ impl Map {
 
     pub(super) fn output_event(&mut self, index: usize, cpu: usize, event: &[u8]) -> Result<(), Errno> {
         self.storage.output_event(index, cpu, event)
+    }
+
+    pub(super) fn keep_stack(&mut self, memory: &mut Memory, stack: &[u64], replace: bool) -> Result<u32, Errno> {
+        self.storage.keep_stack(memory, stack, replace)
     }
 
     pub(super) fn pop_event(&mut self) -> Option<Vec<u8>> {
