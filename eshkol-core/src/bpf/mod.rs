@@ -4,6 +4,7 @@
 mod allocate;
 mod assembly;
 mod chain;
+mod checkpoints;
 pub mod code;
 mod disassemble;
 mod early_returns;
@@ -15,6 +16,7 @@ pub(crate) mod interpret;
 mod layout;
 mod length;
 mod liveness;
+mod loops;
 mod machine;
 mod merge;
 mod order;
@@ -39,8 +41,8 @@ use crate::source::Span;
 use assembly::{Assembly, AssemblyBlock};
 use frame::Frame;
 use layout::Laid;
+use loops::Shape;
 use machine::{BlockId, MachineFunction};
-use order::Shape;
 
 /// Why a function has no code.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -158,6 +160,7 @@ pub fn generate(function: &Function, isa: IsaVersion, options: Options) -> Resul
     early_returns::run(&mut assembly);
     let shapes = assembly_shapes(&assembly);
     let order = order::order(&shapes, assembly.entry);
+    checkpoints::run(&mut assembly, &shapes);
     let Laid { instructions, relocations, lines } = layout::lay_out(&assembly, &order, isa, span)?;
     let parameters = u32::try_from(function.blocks.at(function.entry).params.len()).unwrap_or(u32::MAX);
     let stack = frame.finish()?;

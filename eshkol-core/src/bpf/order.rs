@@ -8,19 +8,9 @@
 //! The head of a loop comes before its body, so that the way back is a jump: before Linux 6.7 the verifier takes no way back
 //! that falls through (`push_insn` in `kernel/bpf/verifier.c`), as it would with the test at the loop's bottom.
 
-use std::collections::BTreeSet;
-
+use super::loops::{Loops, Shape};
 use super::machine::BlockId;
 use crate::arena::{Arena, Id as _};
-
-/// What matters of a block for its place.
-#[derive(Clone, Debug)]
-pub(super) struct Shape {
-    /// Where it goes, the jump of a branch first.
-    pub(super) successors: Vec<BlockId>,
-    /// Its instructions.
-    pub(super) size: usize,
-}
 
 /// An order of the reachable blocks.
 pub(super) fn order(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Vec<BlockId> {
@@ -45,47 +35,34 @@ pub(super) fn order(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Vec<Block
 struct Graph {
     /// Predecessors, without those that come back to a loop's head.
     forward_predecessors: Arena<BlockId, Vec<BlockId>>,
-    /// The heads of the loops that each block is in.
-    loops: Arena<BlockId, BTreeSet<BlockId>>,
+    loops: Loops,
     /// The instructions on the longest way to an end, without going round loops.
     heights: Arena<BlockId, usize>,
 }
 
 impl Graph {
     fn new(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Self {
-        let walk = Walk::new(shapes, entry);
-        let mut predecessors: Arena<BlockId, Vec<BlockId>> = shapes.ids().map(|_| Vec::new()).collect();
         let mut graph = Self {
-            forward_predecessors: predecessors.clone(),
-            loops: shapes.ids().map(|_| BTreeSet::new()).collect(),
+            forward_predecessors: shapes.ids().map(|_| Vec::new()).collect(),
+            loops: Loops::new(shapes, entry),
             heights: shapes.ids().map(|_| 0).collect(),
         };
-        for block in &walk.postorder {
+        for block in &graph.loops.postorder {
             let mut height = 0;
             for to in &shapes.at(*block).successors {
-                predecessors.at_mut(*to).push(*block);
-                if !walk.back_edges.contains(&(*block, *to)) {
+                if !graph.loops.back_edges.contains(&(*block, *to)) {
                     graph.forward_predecessors.at_mut(*to).push(*block);
                     height = height.max(*graph.heights.at(*to));
                 }
             }
             *graph.heights.at_mut(*block) = height.saturating_add(shapes.at(*block).size).saturating_add(1);
         }
-        for (from, head) in &walk.back_edges {
-            graph.loops.at_mut(*head).insert(*head);
-            let mut open = vec![*from];
-            while let Some(block) = open.pop() {
-                if graph.loops.at_mut(block).insert(*head) {
-                    open.extend(predecessors.at(block));
-                }
-            }
-        }
         graph
     }
 
     /// How many of the loops that a block is in a successor is in too.
     fn shared_loops(&self, block: BlockId, to: BlockId) -> usize {
-        self.loops.at(block).intersection(self.loops.at(to)).count()
+        self.loops.around.at(block).intersection(self.loops.around.at(to)).count()
     }
 
     /// Takes the block with which to go on where a trace has ended.
@@ -94,49 +71,6 @@ impl Graph {
         let ready = |block: &BlockId| self.forward_predecessors.at(*block).iter().all(|from| *placed.at(*from));
         let position = left_out.iter().rposition(ready).or(left_out.len().checked_sub(1))?;
         Some(left_out.remove(position))
-    }
-}
-
-/// A depth-first walk.
-struct Walk {
-    postorder: Vec<BlockId>,
-    back_edges: BTreeSet<(BlockId, BlockId)>,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq)]
-enum State {
-    New,
-    Open,
-    Done,
-}
-
-impl Walk {
-    fn new(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Self {
-        let mut walk = Self { postorder: Vec::with_capacity(shapes.len()), back_edges: BTreeSet::new() };
-        let mut states: Arena<BlockId, State> = shapes.ids().map(|_| State::New).collect();
-        *states.at_mut(entry) = State::Open;
-        let mut open = vec![(entry, shapes.at(entry).successors.clone())];
-        while let Some((block, rest)) = open.last_mut() {
-            let block = *block;
-            match rest.pop() {
-                Some(to) => match *states.at(to) {
-                    State::New => {
-                        *states.at_mut(to) = State::Open;
-                        open.push((to, shapes.at(to).successors.clone()));
-                    }
-                    State::Open => {
-                        walk.back_edges.insert((block, to));
-                    }
-                    State::Done => {}
-                },
-                None => {
-                    *states.at_mut(block) = State::Done;
-                    walk.postorder.push(block);
-                    open.pop();
-                }
-            }
-        }
-        walk
     }
 }
 
