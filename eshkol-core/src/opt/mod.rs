@@ -5,6 +5,7 @@ mod above_branches;
 mod alias;
 mod array_maps;
 mod bit_tests;
+mod bounds_apart;
 mod control_flow;
 mod dead_code;
 mod dead_stores;
@@ -16,6 +17,7 @@ mod identical_blocks;
 mod known_bits;
 mod known_tests;
 mod lone_copies;
+mod loops;
 mod memory;
 mod merged_checks;
 mod overwritten_stores;
@@ -104,6 +106,7 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
     {
         until_done(passes, function, options.endianness());
     }
+    run(&("bounds_apart", |function, _| bounds_apart::run(function)), function, options.endianness());
     if options.optimisation == Optimisation::Full {
         for pass in LAST {
             run(pass, function, options.endianness());

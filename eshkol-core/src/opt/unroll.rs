@@ -11,12 +11,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::loops::{NaturalLoop, natural_loops};
 use super::ssa_repair::{self, Redefined};
 use super::thread_jumps::evaluated;
 use crate::compile::Endianness;
 use crate::ir::{
-    Block, BlockData, Cfg, Dominators, Function, InstData, Op, Target, Terminator, Value, ValueData, ValueDef,
-    ValueType, evaluate, redundant_params,
+    Block, BlockData, Cfg, Function, InstData, Op, Target, Terminator, Value, ValueData, ValueDef, ValueType, evaluate,
+    redundant_params,
 };
 
 /// The most rounds that are gone through to see whether a loop ends.
@@ -48,23 +49,11 @@ struct Loop {
 }
 
 fn innermost(function: &Function, cfg: &Cfg) -> Vec<Loop> {
-    let dominators = Dominators::new(function, cfg);
-    let latches = |head: Block| -> Vec<Block> {
-        cfg.predecessors(head).iter().copied().filter(|from| dominators.dominates(head, *from)).collect()
-    };
-    let heads: BTreeSet<Block> =
-        cfg.reverse_post_order().iter().copied().filter(|block| !latches(*block).is_empty()).collect();
-    let found = heads.iter().filter_map(|head| {
-        let [one, other] = cfg.predecessors(*head) else { return None };
-        let [latch] = *latches(*head).as_slice() else { return None };
-        let before = if *one == latch { *other } else { *one };
-        let mut inside = BTreeSet::from([*head]);
-        let mut open = vec![latch];
-        while let Some(block) = open.pop() {
-            if inside.insert(block) {
-                open.extend(cfg.predecessors(block));
-            }
-        }
+    let loops = natural_loops(function, cfg);
+    let heads: BTreeSet<Block> = loops.iter().map(|found| found.head).collect();
+    let found = loops.iter().filter_map(|NaturalLoop { head, inside, latches }| {
+        let ([one, other], [latch]) = (cfg.predecessors(*head), latches.as_slice()) else { return None };
+        let before = if one == latch { *other } else { *one };
         let is_innermost = inside.iter().all(|block| block == head || !heads.contains(block));
         let blocks = cfg.reverse_post_order().iter().copied().filter(|block| inside.contains(block)).collect();
         is_innermost.then_some(Loop { head: *head, before, blocks })

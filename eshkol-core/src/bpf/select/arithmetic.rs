@@ -309,7 +309,7 @@ impl Selector<'_> {
             // `kernel/bpf/verifier.c`). It keeps track of what is added.
             UnaryOp::Apart => {
                 let value = self.overwritten_register(value);
-                self.alu(form64(alu::OR), wanted, value, Right::Immediate(0));
+                self.alu(form64(alu::RSH), wanted, value, Right::Immediate(0));
             }
         }
     }
