@@ -369,7 +369,10 @@ impl Checker<'_> {
         let effective = counting.unwrap_or(comparison);
         let op = effective.op(signed);
         let pure = super::expression::is_pure(&a.expr) && super::expression::is_pure(&b.expr);
-        let kind = Typed::Compare { op, lhs: Box::new(a.expr), rhs: Box::new(b.expr) };
+        let (a_apart, b_apart) = (self.is_tested_apart(&a, &b), self.is_tested_apart(&b, &a));
+        let (a_local, b_local) = (a_local.filter(|_| !a_apart), b_local.filter(|_| !b_apart));
+        let (lhs, rhs) = (copied_if(a_apart, a.expr), copied_if(b_apart, b.expr));
+        let kind = Typed::Compare { op, lhs: Box::new(lhs), rhs: Box::new(rhs) };
         let decided = effective.decide(a_range, b_range).filter(|_| pure);
         let mut test = self.undecided(boolean(span, kind));
         for (local, range, by, comparison) in
@@ -390,6 +393,16 @@ impl Checker<'_> {
         }
         test.when_false.went_on.extend(leaving);
         test
+    }
+
+    /// Whether a number is tested by a copy, with which is lost what the test tells: where tests are to teach the verifier nothing. What counts a
+    /// loop it has to know, and of what ends one, how large it can be.
+    fn is_tested_apart(&self, number: &Run, other: &Run) -> bool {
+        let counts = |run: &Run| local_of(&run.expr).is_some_and(|local| self.counts_a_loop(local));
+        self.tests_teach_nothing()
+            && number.constant().is_none()
+            && !counts(number)
+            && (number.range.low >= 0 || !counts(other))
     }
 
     fn compare_others(&mut self, comparison: Comparison, a: Run, b: Run, span: Span) -> Test {
@@ -514,4 +527,9 @@ fn static_equal(a: &Static, b: &Static) -> Option<bool> {
 /// A boolean expression.
 pub(super) fn boolean(span: Span, kind: Typed) -> typed::Expr {
     typed::Expr::new(Type::Scalar(DataType::Bool), span, kind)
+}
+
+/// A number, or a copy of it.
+fn copied_if(is_copied: bool, number: typed::Expr) -> typed::Expr {
+    if is_copied { typed::Expr::new(number.ty.clone(), number.span, Typed::Apart(Box::new(number))) } else { number }
 }

@@ -38,6 +38,13 @@ impl ActiveLoop {
 }
 
 impl Checker<'_> {
+    /// Whether a local counts the rounds of a loop around what is being checked.
+    pub(in super::super) fn counts_a_loop(&self, local: LocalId) -> bool {
+        self.loops
+            .iter()
+            .any(|active| active.counters.iter().any(|counter| active.counter_local(counter) == Some(local)))
+    }
+
     pub(super) fn declared_counters(&self, spec: &LoopSpec) -> Vec<Counter> {
         let counter = |(local, step): &(LocalId, i128)| Counter {
             what: Counted::Outer(*local),

@@ -17,6 +17,8 @@
 //!
 //! A number that stays the same teaches the verifier something, too, with every test of it, and what it has learnt on the ways before
 //! keeps them apart in every later round. One or two such tests only come to as many ways; of more of them, the numbers are hidden as well.
+//! What has no name, as a field of the context that is read again and again, can't be hidden so. Where there are many tests, each is of a copy
+//! ([`typed::ExprKind::Apart`]), and what it teaches is lost with the copy.
 
 use super::super::forks::{choices, forks};
 use super::super::parts::parts;
@@ -26,12 +28,28 @@ use super::super::types::DataType;
 use super::super::value::{Run, Value, scalar_int};
 use super::super::{checker::Checker, flow::Flow};
 use super::bound::{Counted, Counter, found_counters};
-use super::{ActiveLoop, LoopSpec};
+use super::{ActiveLoop, LoopSpec, is_small};
 use crate::arena::Id as _;
 use std::collections::BTreeSet;
 
 /// The fewest choices in a round with which the numbers that stay the same are hidden, too.
 const MANY_CHOICES: usize = 3;
+/// The fewest choices in all rounds together with which tests teach nothing, either.
+const MANY_TESTS: usize = 100;
+
+/// What a loop hides from the verifier.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Hiding {
+    pub(super) carried: Vec<Carried>,
+    /// Whether the tests in it are of copies of what they compare, so that the verifier learns nothing of the numbers themselves.
+    pub(super) tests_teach_nothing: bool,
+}
+
+impl Hiding {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.carried.is_empty() && !self.tests_teach_nothing
+    }
+}
 
 /// A variable of which the verifier keeps so many low bits, and the range that it knows then.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -60,18 +78,23 @@ impl Carried {
 }
 
 impl Checker<'_> {
-    /// What a loop should make the verifier forget, given what was known at the start of a round and what its body has turned out to be; and
+    /// What a loop may hide from the verifier, given what was known at the start of a round and what its body has turned out to be; and
     /// what instead, where the body turns out to need to know more: the last is tried first.
-    pub(super) fn to_forget(
-        &self,
+    pub(super) fn hidings(
+        &mut self,
         spec: &LoopSpec,
         types: &[Type],
         start: &Flow,
         done: &ActiveLoop,
         value: &Value,
-    ) -> Vec<Vec<Carried>> {
+    ) -> Vec<Hiding> {
         let Value::Run(Run { expr: body, .. }) = value else { return Vec::new() };
-        if !forks(body, done.id) {
+        if done.rounds.is_empty() || !forks(body, done.id) {
+            return Vec::new();
+        }
+        let trips = self.trips(spec, done);
+        // What is written out because it is small takes the verifier few ways.
+        if trips.is_some_and(|trips| is_small(spec, trips)) {
             return Vec::new();
         }
         let counters = found_counters(spec, done);
@@ -84,8 +107,8 @@ impl Checker<'_> {
         });
         let mut set = BTreeSet::new();
         assigned(body, done.inside, &mut set);
-        let same =
-            if choices(body) < MANY_CHOICES { Vec::new() } else { self.staying_the_same(body, start, done, &set) };
+        let choices = choices(body);
+        let same = if choices < MANY_CHOICES { Vec::new() } else { self.staying_the_same(body, start, done, &set) };
         let outer = set.into_iter().filter_map(|local| {
             let what = Counted::Outer(local);
             let ty = &self.function.locals.get(local)?.ty;
@@ -98,7 +121,15 @@ impl Checker<'_> {
         });
         let carried: Vec<_> = variables.chain(outer).collect();
         let all = [carried.clone(), same].concat();
-        if all.len() > carried.len() { vec![carried, all] } else { vec![carried] }
+        let mut alternatives = vec![Hiding { carried: carried.clone(), tests_teach_nothing: false }];
+        if all.len() > carried.len() {
+            alternatives.push(Hiding { carried: all.clone(), tests_teach_nothing: false });
+        }
+        let rounds = trips.and_then(|trips| usize::try_from(trips).ok()).unwrap_or(0);
+        if choices.saturating_mul(rounds) >= MANY_TESTS {
+            alternatives.push(Hiding { carried: all, tests_teach_nothing: true });
+        }
+        alternatives
     }
 
     /// The numbers bound outside that the body reads and does not set. What counts the rounds of a loop around this one is known in
@@ -106,17 +137,17 @@ impl Checker<'_> {
     fn staying_the_same(&self, body: &Expr, start: &Flow, done: &ActiveLoop, set: &BTreeSet<LocalId>) -> Vec<Carried> {
         let mut read = BTreeSet::new();
         read_outside(body, done.inside, &mut read);
-        let counts = |local: LocalId| {
-            self.loops
-                .iter()
-                .any(|active| active.counters.iter().any(|counter| active.counter_local(counter) == Some(local)))
-        };
-        let same = read.difference(set).filter(|local| !counts(**local)).filter_map(|local| {
+        let same = read.difference(set).filter(|local| !self.counts_a_loop(**local)).filter_map(|local| {
             let ty = &self.function.locals.get(*local)?.ty;
             let range = start.ranges.get(local).filter(|range| range.low < range.high)?;
             Carried::new(Counted::Outer(*local), ty, *range)
         });
         same.collect()
+    }
+
+    /// Whether the verifier is to learn nothing from tests here.
+    pub(in super::super) fn tests_teach_nothing(&self) -> bool {
+        self.loops.iter().any(|active| active.tests_teach_nothing)
     }
 
     /// The locals that lowering hides, with how many bits it keeps.

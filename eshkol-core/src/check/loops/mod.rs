@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bound::{Counted, Counter, found_counters};
-use forget::{Carried, forget_outer, forgotten_range};
+use forget::{Carried, Hiding, forget_outer, forgotten_range};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
 pub(super) use leaving::LeavingTest;
 
@@ -61,6 +61,8 @@ pub(super) struct ActiveLoop {
     counters: Vec<Counter>,
     /// What the kernel's verifier is made to forget where a round begins.
     forgotten: Vec<LocalId>,
+    /// Whether it is to learn nothing from the tests in it, either.
+    tests_teach_nothing: bool,
     /// The tests that end it, as far as the body was checked before.
     leaving: BTreeSet<LeavingTest>,
     /// Whether nothing of the round has been done yet.
@@ -122,14 +124,14 @@ impl Checker<'_> {
         let mut counters = self.declared_counters(&spec);
         let mut rounds: Option<Vec<Round>> = None;
         let mut pass = 0;
-        let mut carried: Vec<Carried> = Vec::new();
-        let mut alternatives: Vec<Vec<Carried>> = Vec::new();
+        let mut hiding = Hiding::default();
+        let mut alternatives: Vec<Hiding> = Vec::new();
         // The outer locals that the body sets, as far as that is known.
         let mut set: Option<BTreeSet<LocalId>> = None;
         loop {
             let last = pass >= 2;
             self.flow = self.loop_entry(&entry, rounds.as_deref(), set.as_ref());
-            forget_outer(&mut self.flow, &carried);
+            forget_outer(&mut self.flow, &hiding.carried);
             if rounds.is_some() {
                 self.bound_outer_counters(&counters);
             }
@@ -141,7 +143,7 @@ impl Checker<'_> {
                 forgotten: Vec::new(),
             });
             let inside = self.function.locals.len();
-            let locals = self.bind_loop_variables(&spec, &types, &counters, &carried, rounds.as_deref());
+            let locals = self.bind_loop_variables(&spec, &types, &counters, &hiding.carried, rounds.as_deref());
             let active = ActiveLoop {
                 id,
                 procedure: spec.procedure.clone(),
@@ -149,7 +151,8 @@ impl Checker<'_> {
                 locals: locals.clone(),
                 inside,
                 counters: counters.clone(),
-                forgotten: Self::forgotten(&carried, &locals).iter().map(|forgotten| forgotten.local).collect(),
+                forgotten: Self::forgotten(&hiding.carried, &locals).iter().map(|forgotten| forgotten.local).collect(),
+                tests_teach_nothing: hiding.tests_teach_nothing,
                 leaving: rounds.as_deref().map(leaving::leaving).unwrap_or_default(),
                 at_start: false,
                 rounds: Vec::new(),
@@ -170,17 +173,18 @@ impl Checker<'_> {
             }
             // A warning about the body is none about what it needs to know.
             let is_clean = self.diagnostics.iter().skip(messages).all(|message| message.severity != Severity::Error);
-            if last && (is_clean || carried.is_empty()) {
-                return self.finish_loop(&spec, id, &locals, &types, &done, &carried, value, position);
+            // With something hidden, a test may not be decided any more that kept the loop from going on somewhere.
+            let goes_on_as_before = rounds.as_ref().is_none_or(|before| done.rounds.len() <= before.len());
+            if last && (is_clean && goes_on_as_before || hiding.is_nothing()) {
+                return self.finish_loop(&spec, id, &locals, &types, &done, &hiding.carried, value, position);
             }
             if last {
                 // The body needs to know more.
-                carried = alternatives.pop().unwrap_or_default();
+                hiding = alternatives.pop().unwrap_or_default();
             } else {
-                // What is written out because it is small takes the verifier few ways.
-                if pass == 1 && !self.trips(&spec, &done).is_some_and(|trips| is_small(&spec, trips)) {
-                    alternatives = self.to_forget(&spec, &types, &start, &done, &value);
-                    carried = alternatives.pop().unwrap_or_default();
+                if pass == 1 {
+                    alternatives = self.hidings(&spec, &types, &start, &done, &value);
+                    hiding = alternatives.pop().unwrap_or_default();
                 }
                 counters = found_counters(&spec, &done);
                 set = forget::set_outside(&value, done.inside);
