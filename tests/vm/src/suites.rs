@@ -20,7 +20,7 @@ pub(crate) struct Suites {
 /// Packages, and of each the tests that run in the machines.
 const TESTS: &[(&str, &[&str])] = &[
     ("eshkol", &["probes", "guide", "kernel_memory", "simulator", "processes", EXAMPLES, "language", "differential"]),
-    ("eshkol-runtime", &["kernel"]),
+    ("eshkol-runtime", &["kernel", "sim"]),
 ];
 
 /// The test that runs the examples.
