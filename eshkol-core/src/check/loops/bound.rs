@@ -4,7 +4,7 @@ use super::super::checker::{Checker, local_of};
 use super::super::range::Range;
 use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Numbered, Type};
 use super::super::value::{Run, full_range, low_bits};
-use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED};
+use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED, Round};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{Expr, ExprKind, VarId};
 use crate::syntax::Name;
@@ -174,7 +174,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether an expression reads a variable that counts an active loop: the kernel knows its exact value in every round.
+    /// Whether an expression reads a variable that counts an active loop, or may do so.
     pub(in super::super) fn is_loop_variable(&self, run: &Run) -> bool {
         local_of(&run.expr).is_some_and(|local| {
             let counts = |active: &ActiveLoop| {
@@ -185,10 +185,40 @@ impl Checker<'_> {
         })
     }
 
-    /// Whether an expression reads a loop's variable of which nothing is hidden from the kernel's verifier.
+    /// Whether an expression reads a loop's variable that the kernel's verifier knows exactly in every round.
     pub(in super::super) fn is_known_in_each_round(&self, run: &Run) -> bool {
+        self.knows_in_each_round(&self.loops, run)
+    }
+
+    fn knows_in_each_round(&self, loops: &[ActiveLoop], run: &Run) -> bool {
         let is_forgotten = |local| self.loops.iter().any(|active| active.forgotten.contains(&local));
-        self.is_loop_variable(run) && !local_of(&run.expr).is_some_and(is_forgotten)
+        let counts_exactly = |active: &ActiveLoop, local| {
+            let counter = active.counters.iter().find(|counter| counter.what == Counted::Outer(local));
+            counter.is_some_and(|counter| counter.init.single().is_some() && !self.function.opaque.contains(&local))
+        };
+        local_of(&run.expr).filter(|local| !is_forgotten(*local)).is_some_and(|local| {
+            loops.iter().any(|active| {
+                let position = active.locals.iter().position(|variable| *variable == local);
+                position.is_some_and(|index| active.exact.get(index) == Some(&true)) || counts_exactly(active, local)
+            })
+        })
+    }
+
+    /// Which variables of a loop the verifier knows exactly in every round: they begin with such a number, and every round hands on one.
+    pub(super) fn exact_variables(&self, spec: &LoopSpec, rounds: Option<&[Round]>) -> Vec<bool> {
+        let variables = spec.variables.iter().enumerate().map(|(index, (_, init))| {
+            let mut handed_on = rounds.unwrap_or_default().iter().map(|round| round.exact.get(index) == Some(&true));
+            handed_on.all(|exact| exact) && (init.constant().is_some() || self.is_known_in_each_round(init))
+        });
+        variables.collect()
+    }
+
+    /// Whether the verifier knows exactly what a round of a loop hands on to one of its variables, where it knows the variable.
+    pub(super) fn hands_on_exactly(&self, index: usize, run: &Run, local: LocalId) -> bool {
+        run.constant().is_some()
+            || local_of(&run.expr) == Some(local)
+            || self.step(run, local).is_some()
+            || self.loops.get(..index).is_some_and(|around| self.knows_in_each_round(around, run))
     }
 
     /// Notes what the counters of a `while` are where its test holds.

@@ -56,6 +56,8 @@ pub(super) struct ActiveLoop {
     /// For that procedure: which parameters are loop variables.
     varying: Vec<bool>,
     locals: Vec<LocalId>,
+    /// Which of them the kernel's verifier knows exactly in every round.
+    exact: Vec<bool>,
     /// Locals from this one on are bound inside.
     inside: usize,
     counters: Vec<Counter>,
@@ -76,6 +78,8 @@ struct Round {
     values: Vec<Run>,
     /// By how much each value differs from the loop variable, and the variable's range.
     steps: Vec<Option<(i128, Range)>>,
+    /// Whether the kernel's verifier knows each value exactly, where it knows the loop variable.
+    exact: Vec<bool>,
     flow: Flow,
 }
 
@@ -149,6 +153,7 @@ impl Checker<'_> {
                 procedure: spec.procedure.clone(),
                 varying: spec.varying.clone(),
                 locals: locals.clone(),
+                exact: self.exact_variables(&spec, rounds.as_deref()),
                 inside,
                 counters: counters.clone(),
                 forgotten: Self::forgotten(&hiding.carried, &locals).iter().map(|forgotten| forgotten.local).collect(),
@@ -396,12 +401,13 @@ impl Checker<'_> {
             return self.overwritten(&ty, span);
         }
         let steps = runs.iter().zip(&locals).map(|(run, local)| self.step(run, *local)).collect();
+        let exact = runs.iter().zip(&locals).map(|(run, local)| self.hands_on_exactly(index, run, *local)).collect();
         let flow = self.flow.clone();
         let reachable = flow.reachable;
         if let Some(active) = self.loops.get_mut(index)
             && reachable
         {
-            active.rounds.push(Round { values: runs.clone(), steps, flow });
+            active.rounds.push(Round { values: runs.clone(), steps, exact, flow });
         }
         if mistaken {
             self.flow.reachable = false;
