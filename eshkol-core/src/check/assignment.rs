@@ -37,6 +37,7 @@ impl Checker<'_> {
             Some(epoch) => self.function.epochs.insert(local, epoch),
             None => self.function.epochs.remove(&local),
         };
+        self.not_at_start();
         Value::run(Type::Unit, span, Typed::Set { local, value: Box::new(expr) })
     }
 

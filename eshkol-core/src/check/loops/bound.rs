@@ -6,7 +6,6 @@ use super::super::typed::{self, ArithmeticOp, ExprKind as Typed, LocalId, Number
 use super::super::value::{Run, full_range, low_bits};
 use super::{ActiveLoop, LATE_START, LoopSpec, MAX_TRIPS, NEVER_REACHED, Round};
 use crate::diagnostic::{Diagnostic, catalogue};
-use crate::expand::form::{Expr, ExprKind, VarId};
 use crate::syntax::Name;
 
 /// What counts.
@@ -221,6 +220,21 @@ impl Checker<'_> {
             || self.loops.get(..index).is_some_and(|around| self.knows_in_each_round(around, run))
     }
 
+    /// Notes what the counters that a procedure sets were before their step, in a round that is followed by another.
+    pub(super) fn see_stepped(&mut self, index: usize) {
+        let (flow, locals) = (&self.flow, &self.function.locals);
+        let Some(active) = self.loops.get_mut(index).filter(|active| active.procedure.is_some()) else { return };
+        for counter in &mut active.counters {
+            let Counted::Outer(local) = counter.what else { continue };
+            let Some(range) = flow.ranges.get(&local) else { continue };
+            let full = full_range(&locals.at(local).ty);
+            let before = range.sub(Range::exactly(counter.step));
+            // What may have wrapped around may have been anything.
+            let before = if before.within(full) { before } else { full };
+            counter.seen = Some(counter.seen.map_or(before, |seen| seen.union(before)));
+        }
+    }
+
     /// Notes what the counters of a `while` are where its test holds.
     pub(super) fn see_counters(&mut self, index: usize) {
         let flow = &self.flow;
@@ -231,26 +245,6 @@ impl Checker<'_> {
                 }
             }
         }
-    }
-
-    /// Variables that the body of a `while` changes exactly once, in every round, by a constant.
-    pub(super) fn while_counters(&self, body: &Expr) -> Vec<(LocalId, i128)> {
-        let items = match &body.kind {
-            ExprKind::Begin(items) => items.as_slice(),
-            _ => std::slice::from_ref(body),
-        };
-        let mut counters = Vec::new();
-        for item in items {
-            let ExprKind::SetLocal(variable, value) = &item.kind else { continue };
-            let Some(step) = constant_step(*variable, value) else { continue };
-            let target = Expr { span: item.span, kind: ExprKind::Local(*variable) };
-            if let Some(local) = self.meaning_local(&target)
-                && assignments(body, *variable) == 1
-            {
-                counters.push((local, step));
-            }
-        }
-        counters
     }
 }
 
@@ -284,24 +278,4 @@ pub(super) fn numbered(spec: &LoopSpec, done: &ActiveLoop, locals: &[LocalId], t
         Some(Numbered::By(*locals.get(index)?, low_bits(end)))
     });
     variables.next().unwrap_or(Numbered::Apart)
-}
-
-fn constant_step(variable: VarId, value: &Expr) -> Option<i128> {
-    let ExprKind::Call(callee, arguments) = &value.kind else { return None };
-    let ExprKind::Builtin(name) = &callee.kind else { return None };
-    let [a, b] = arguments.as_slice() else { return None };
-    match (&**name, &a.kind, &b.kind) {
-        ("+", ExprKind::Local(v), ExprKind::Integer(n)) | ("+", ExprKind::Integer(n), ExprKind::Local(v)) => {
-            (*v == variable && *n != 0).then_some(*n)
-        }
-        ("-", ExprKind::Local(v), ExprKind::Integer(n)) => (*v == variable && *n != 0).then_some(-*n),
-        _ => None,
-    }
-}
-
-fn assignments(expr: &Expr, variable: VarId) -> usize {
-    let here = usize::from(matches!(&expr.kind, ExprKind::SetLocal(set, _) if *set == variable));
-    let mut count = here;
-    super::super::walk::children(expr, &mut |child| count += assignments(child, variable));
-    count
 }

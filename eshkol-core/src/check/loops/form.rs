@@ -64,12 +64,18 @@ impl Checker<'_> {
                 let mut variables = Vec::new();
                 let mut varying = Vec::new();
                 let mut parameters: Vec<VarId> = Vec::new();
+                let mut set: Vec<VarId> = Vec::new();
                 for ((parameter, value), same) in lambda.parameters.iter().zip(values).zip(unchanged) {
                     let information = checker.unit.variables.at(*parameter);
                     let name = information.name.to_string();
-                    let fixed = *same && !information.mutated;
+                    // A number that is only ever set, and handed on as it is, may as well be bound outside.
+                    let is_number = matches!(&value, Value::Run(run) if run.int_type().is_some());
+                    let fixed = *same && (!information.mutated || is_number);
                     varying.push(!fixed);
                     if fixed {
+                        if information.mutated {
+                            set.push(*parameter);
+                        }
                         checker.bind(*parameter, value);
                         continue;
                     }
@@ -82,13 +88,16 @@ impl Checker<'_> {
                     parameters.push(*parameter);
                 }
                 let weight = super::super::value::weight(&lambda.body, UNROLL_WEIGHT * 8);
-                let spec = LoopSpec { procedure: Some(itself), varying, ..LoopSpec::new(span, variables, weight) };
+                let counters = checker.parameter_counters(lambda, &set);
+                let spec =
+                    LoopSpec { procedure: Some(itself), varying, counters, ..LoopSpec::new(span, variables, weight) };
                 let outer = checker.environment.clone();
                 let tail = position.tail;
                 let value = checker.run_loop(spec, position, &mut |checker, locals, index| {
                     checker.environment = outer.clone();
                     checker.bind_to_locals(&parameters, locals);
                     let position = Position { effect: position.effect, tail: Some(tail.unwrap_or(index)) };
+                    checker.at_start(index, true);
                     checker.check(&lambda.body, position)
                 });
                 checker.environment = outer;

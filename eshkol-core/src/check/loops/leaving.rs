@@ -61,7 +61,14 @@ impl Checker<'_> {
         })
     }
 
-    /// Says whether what is checked next is the first thing that a round does.
+    /// Says that a variable is set here.
+    pub(in super::super) fn not_at_start(&mut self) {
+        for active in &mut self.loops {
+            active.at_start = false;
+        }
+    }
+
+    /// Says whether a round has yet to set its first variable where what is checked next stands.
     pub(super) fn at_start(&mut self, index: usize, at_start: bool) {
         if let Some(active) = self.loops.get_mut(index) {
             active.at_start = at_start;

@@ -8,6 +8,7 @@ mod bound;
 mod forget;
 mod form;
 mod leaving;
+mod stepped;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub(super) struct ActiveLoop {
     tests_teach_nothing: bool,
     /// The tests that end it, as far as the body was checked before.
     leaving: BTreeSet<LeavingTest>,
-    /// Whether nothing of the round has been done yet.
+    /// Whether no variable has been set in the round yet.
     at_start: bool,
     rounds: Vec<Round>,
 }
@@ -155,7 +156,7 @@ impl Checker<'_> {
                 locals: locals.clone(),
                 exact: self.exact_variables(&spec, rounds.as_deref()),
                 inside,
-                counters: counters.clone(),
+                counters: counters.iter().map(|counter| Counter { seen: None, ..*counter }).collect(),
                 forgotten: Self::forgotten(&hiding.carried, &locals).iter().map(|forgotten| forgotten.local).collect(),
                 tests_teach_nothing: hiding.tests_teach_nothing,
                 leaving: rounds.as_deref().map(leaving::leaving).unwrap_or_default(),
@@ -402,6 +403,7 @@ impl Checker<'_> {
         }
         let steps = runs.iter().zip(&locals).map(|(run, local)| self.step(run, *local)).collect();
         let exact = runs.iter().zip(&locals).map(|(run, local)| self.hands_on_exactly(index, run, *local)).collect();
+        self.see_stepped(index);
         let flow = self.flow.clone();
         let reachable = flow.reachable;
         if let Some(active) = self.loops.get_mut(index)
