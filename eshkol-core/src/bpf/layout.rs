@@ -10,6 +10,7 @@ use super::Error;
 use super::assembly::{Assembly, AssemblyInst, End};
 use super::code::{Instruction, LineEntry, Relocation};
 use super::instruction::{SOURCE_REGISTER, jump};
+use super::loops::{Loops, Shape};
 use super::machine::BlockId;
 use crate::arena::Arena;
 use crate::kernel::IsaVersion;
@@ -82,18 +83,9 @@ fn neighbours(order: &[BlockId]) -> impl Iterator<Item = (BlockId, Option<BlockI
 /// The ways back as the verifier finds them, which walks on where an instruction falls through before it walks where it jumps (`visit_insn` in
 /// `kernel/bpf/verifier.c`).
 fn ways_back(assembly: &Assembly, order: &[BlockId], isa: IsaVersion) -> BTreeSet<(BlockId, BlockId)> {
-    /// What the walk knows of a block.
-    #[derive(Copy, Clone, PartialEq, Eq)]
-    enum State {
-        New,
-        /// It is on the way that the walk has come.
-        Open,
-        Done,
-    }
     let mut nexts: Arena<BlockId, Option<BlockId>> = assembly.blocks.ids().map(|_| None).collect();
     neighbours(order).for_each(|(id, next)| *nexts.at_mut(id) = next);
-    // The last first.
-    let ways = |id: BlockId| match assembly.blocks.at(id).end {
+    let successors = |id: BlockId| match assembly.blocks.at(id).end {
         End::Exit => Vec::new(),
         End::Jump(to) => vec![to],
         End::Branch { comparison, then, otherwise } => {
@@ -101,29 +93,8 @@ fn ways_back(assembly: &Assembly, order: &[BlockId], isa: IsaVersion) -> BTreeSe
             if is_turned { vec![otherwise, then] } else { vec![then, otherwise] }
         }
     };
-    let mut states: Arena<BlockId, State> = assembly.blocks.ids().map(|_| State::New).collect();
-    *states.at_mut(assembly.entry) = State::Open;
-    let mut open = vec![(assembly.entry, ways(assembly.entry))];
-    let mut back = BTreeSet::new();
-    while let Some((block, rest)) = open.last_mut() {
-        let block = *block;
-        let Some(to) = rest.pop() else {
-            *states.at_mut(block) = State::Done;
-            open.pop();
-            continue;
-        };
-        match *states.at(to) {
-            State::New => {
-                *states.at_mut(to) = State::Open;
-                open.push((to, ways(to)));
-            }
-            State::Open => {
-                back.insert((block, to));
-            }
-            State::Done => {}
-        }
-    }
-    back
+    let shapes = assembly.blocks.ids().map(|id| Shape { successors: successors(id), size: 0 }).collect();
+    Loops::new(&shapes, assembly.entry).back_edges
 }
 
 fn items(assembly: &Assembly, order: &[BlockId], isa: IsaVersion) -> Vec<Item> {

@@ -58,7 +58,7 @@ impl Loops {
         self.back_edges.iter().map(|(_, head)| *head).collect()
     }
 
-    /// Goes through all blocks, depth first.
+    /// Goes through all blocks, depth first, and on to the last successor of each first.
     fn walk(shapes: &Arena<BlockId, Shape>, entry: BlockId) -> Self {
         let mut walk = Self {
             postorder: Vec::with_capacity(shapes.len()),
