@@ -401,6 +401,8 @@ pub(super) fn is_pure(expr: &typed::Expr) -> bool {
         | Typed::Present(value)
         | Typed::Some(value)
         | Typed::BitCount(value)
+        | Typed::Apart(value)
+        | Typed::Hidden(value)
         | Typed::PacketStart(value)
         | Typed::PacketLength(value)
         | Typed::ByteSwap { value, .. }

@@ -62,6 +62,29 @@ fn loops_end_where_they_say() {
 }
 
 #[test]
+fn a_loop_that_never_runs_in_one_of_many_tests() {
+    let expression = "
+        (let loop ((i 0) (x n))
+          (if (>= i 30)
+              x
+              (let ((y 7))
+                (for (j in (range 0 (bitwise-and 4 3))) (set! y (+ y n)))
+                (loop (+ i 1)
+                      (cond ((> x 40) (- x 11)) ((= x i) (+ x y)) ((> i x) (* x 3)) ((even? x) (+ x 5)) (else (+ x 1)))))))";
+    let mut x = 3_i64;
+    for i in 0..30 {
+        x = match x {
+            _ if x > 40 => x - 11,
+            _ if x == i => x + 7,
+            _ if i > x => x * 3,
+            _ if x % 2 == 0 => x + 5,
+            _ => x + 1,
+        };
+    }
+    assert_eq!(value(expression, 3_u64.to_le_bytes()), x.cast_unsigned());
+}
+
+#[test]
 fn a_hash_map_has_room_for_so_many() {
     let definitions = "
         (define-map m :hash (key-type :u8) (value-type :u16) (max-entries 2))

@@ -5,6 +5,7 @@
 //! so what is proven with them is.
 
 mod bound;
+mod entry;
 mod forget;
 mod form;
 mod leaving;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bound::{Counted, Counter, found_counters};
-use forget::{Carried, Hiding, forget_outer, forgotten_range};
+use forget::{Carried, Hiding, forget_outer};
 pub(super) use form::{CountedLoop, ElementKind, Elements};
 pub(super) use leaving::LeavingTest;
 
@@ -22,7 +23,6 @@ use super::call::CALLS_IN_LOOPS;
 use super::checker::{Checker, Position, local_of};
 use super::flow::Flow;
 use super::functions::called;
-use super::implied::Implied;
 use super::range::Range;
 use super::typed::{self, ExprKind as Typed, LocalId, LoopId, Region, Type};
 use super::value::{Environment, Run, Value, full_range};
@@ -205,107 +205,6 @@ impl Checker<'_> {
         self.diagnostics.truncate(messages);
         self.function = function.clone();
         self.pending.truncate(pending);
-    }
-
-    /// What holds at the start of every round.
-    fn loop_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>, set: Option<&BTreeSet<LocalId>>) -> Flow {
-        let mut flow = self.joined_entry(entry, rounds);
-        // In the first round that was checked, nothing was known of anything that is set anywhere.
-        if let (Some(_), Some(set)) = (rounds, set) {
-            let keeps = |local: &&LocalId| !set.contains(local);
-            flow.ranges.extend(entry.ranges.iter().filter(|(local, _)| keeps(local)));
-            flow.present.extend(entry.present.iter().filter(keeps));
-            flow.nonzero.extend(entry.nonzero.iter().filter(keeps));
-        }
-        flow
-    }
-
-    fn joined_entry(&mut self, entry: &Flow, rounds: Option<&[Round]>) -> Flow {
-        match rounds {
-            None => {
-                let mut flow = entry.clone();
-                for (local, information) in self.function.locals.iter() {
-                    if information.mutated {
-                        flow.present.remove(&local);
-                        flow.nonzero.remove(&local);
-                        if flow.ranges.contains_key(&local) {
-                            flow.ranges.insert(local, full_range(&information.ty));
-                        }
-                    }
-                }
-                flow
-            }
-            Some(rounds) => rounds.iter().fold(entry.clone(), |flow, round| {
-                let mut joined = self.join_flows(flow, round.flow.clone());
-                joined.reachable = entry.reachable;
-                joined
-            }),
-        }
-    }
-
-    fn bind_loop_variables(
-        &mut self,
-        spec: &LoopSpec,
-        types: &[Type],
-        counters: &[Counter],
-        carried: &[Carried],
-        rounds: Option<&[Round]>,
-    ) -> Vec<LocalId> {
-        let mut locals = Vec::new();
-        for (index, ((name, init), ty)) in spec.variables.iter().zip(types).enumerate() {
-            let full = full_range(ty);
-            let next = rounds.map(|rounds| {
-                rounds
-                    .iter()
-                    .filter_map(|round| round.values.get(index))
-                    .fold(init.range, |range, run| range.union(run.range))
-            });
-            let mut range = next.filter(|range| range.within(full)).unwrap_or(full);
-            if rounds.is_some() {
-                let counter = counters.iter().find(|counter| counter.what == Counted::Variable(index));
-                match counter {
-                    Some(counter) if counter.step > 0 => {
-                        range.low = init.range.low.max(full.low);
-                        if init.range.high <= LATE_START {
-                            range.high = range.high.min(NEVER_REACHED);
-                        }
-                    }
-                    Some(counter) if counter.step < 0 => range.high = init.range.high.min(full.high),
-                    _ => {}
-                }
-            }
-            let forgotten = forgotten_range(carried, index);
-            range = forgotten.unwrap_or(range);
-            let epoch = init.epoch.map(|epoch| {
-                let stale = rounds.is_some_and(|rounds| {
-                    rounds
-                        .iter()
-                        .any(|round| round.values.get(index).is_some_and(|run| run.epoch != Some(round.flow.epoch)))
-                });
-                if stale || epoch != self.flow.epoch { epoch } else { self.flow.epoch }
-            });
-            let opaque = forgotten.is_none()
-                && rounds.is_some_and(|rounds| {
-                    rounds.iter().any(|round| round.values.get(index).is_some_and(|run| run.opaque))
-                });
-            let expr = typed::Expr::new(ty.clone(), init.expr.span, Typed::Unit);
-            let run = Run { expr, range, literal: false, epoch, opaque, implied: Implied::default() };
-            locals.push(self.new_local(name, &run, false));
-        }
-        // A cursor that every round sets anew belongs to the packet as it is at the start of the round.
-        if let Some(rounds) = rounds
-            && rounds.iter().any(|round| round.flow.epoch != self.flow.epoch)
-        {
-            for (index, local) in locals.iter().enumerate() {
-                let fresh = rounds.iter().all(|round| {
-                    round.values.get(index).is_none_or(|run| run.epoch.is_none_or(|epoch| epoch == round.flow.epoch))
-                });
-                if fresh && self.function.epochs.contains_key(local) {
-                    self.function.epochs.insert(*local, self.flow.epoch);
-                }
-            }
-        }
-        locals
     }
 
     fn wider_types(&self, types: &[Type], rounds: &[Round]) -> Option<Vec<Type>> {
