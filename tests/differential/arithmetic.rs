@@ -65,8 +65,10 @@ enum Test {
     Or(Box<Test>, Box<Test>),
 }
 
-/// Types, with their bits and whether they are signed.
-const TYPES: [(&str, u32, bool); 8] = [
+/// An integer type: its name, bits, and whether it is signed.
+pub(crate) type Integer = (&'static str, u32, bool);
+
+pub(crate) const TYPES: [Integer; 8] = [
     ("u64", 64, false),
     ("u32", 32, false),
     ("u16", 16, false),

@@ -13,22 +13,9 @@ use eshkol_core::evaluate::{self, Input, World};
 use eshkol_core::kernel::KernelVersion;
 use eshkol_test_support::{Loaded, Privilege, Runner, Simulated, require_root, stay_on_first_processor};
 
+use crate::arithmetic::{Integer, TYPES};
 use crate::choices::Random;
 use crate::trial::{self, ways_since};
-
-/// Integer types: their name, bits, and whether they are signed.
-type Integer = (&'static str, u32, bool);
-
-const INTEGERS: [Integer; 8] = [
-    ("u64", 64, false),
-    ("u32", 32, false),
-    ("u16", 16, false),
-    ("u8", 8, false),
-    ("i64", 64, true),
-    ("i32", 32, true),
-    ("i16", 16, true),
-    ("i8", 8, true),
-];
 
 /// Numbers that each program counts.
 const NUMBERS: usize = 150;
@@ -74,7 +61,7 @@ fn is_above(number: u64, limit: u64, (_, _, signed): Integer) -> bool {
 
 impl Histogram {
     fn generate(random: &mut Random) -> Self {
-        let mut any = || INTEGERS[random.below(INTEGERS.len())];
+        let mut any = || TYPES[random.below(TYPES.len())];
         let (number, key, by) = (any(), any(), any());
         let by = if random.below(3) == 0 { Some(by) } else { None };
         let steps = [1, 2, 3, 7, 10, 100, 1000, 1 << 16, (1 << 32) - 1, 1 << 32, 1 << 62];

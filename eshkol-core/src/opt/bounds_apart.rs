@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use super::known_bits::{View, known_bits};
 use super::loops::{NaturalLoop, natural_loops};
+use super::verifier_ranges::add_sources;
 use crate::arena::Id as _;
 use crate::ir::{Block, Cfg, Function, InstData, Op, Terminator, UnaryOp, Value, ValueData, ValueDef, ValueType};
 
@@ -138,25 +139,6 @@ fn needed(function: &Function, cfg: &Cfg) -> Vec<bool> {
     marked
 }
 
-fn add_sources(function: &Function, cfg: &Cfg, value: Value, work: &mut Vec<Value>) {
-    match function.values.at(value).def {
-        ValueDef::Inst(inst) => {
-            if let op @ (Op::Binary(..) | Op::Unary(..)) = &function.insts.at(inst).op {
-                op.for_each_operand(|operand| work.push(operand));
-            }
-        }
-        ValueDef::Param(block, position) => {
-            for before in cfg.predecessors(block) {
-                for target in function.blocks.at(*before).terminator.targets() {
-                    if target.block == block {
-                        work.extend(target.arguments.get(position as usize));
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// The numbers that are added to addresses, given to calls and returned.
 fn needed_by_use(function: &Function, cfg: &Cfg) -> Vec<Value> {
     let mut needed = Vec::new();
@@ -227,69 +209,44 @@ mod tests {
     use super::super::testing::{differential, gives};
     use super::*;
 
+    /// A loop up to `v2`, and what comes after it.
+    fn looped(bound: &str, before: &str, tested: &str, after: &str) -> String {
+        format!(
+            "b0(v0, v9: map-value):
+               v1 = const 7
+               v2 = {bound}
+               v3 = const 0
+               {before}
+             b1(v4):
+               branch below v4, {tested} -> b2, b3
+             b2:
+               v5 = const 1
+               v6 = add v4, v5
+               jump b1(v6)
+             b3:
+               {after}
+               return v7"
+        )
+    }
+
+    const USED: &str = "store.8 v9 + 0, v2\nv7 = const 0";
+
     #[test]
     fn a_bound_that_is_used_after_the_loop() {
-        gives(
-            run,
-            "b0(v0, v9: map-value):
-               v1 = const 7
-               v2 = and v0, v1
-               v3 = const 0
-               jump b1(v3)
-             b1(v4):
-               branch below v4, v2 -> b2, b3
-             b2:
-               v5 = const 1
-               v6 = add v4, v5
-               jump b1(v6)
-             b3:
-               store.8 v9 + 0, v2
-               v7 = const 0
-               return v7",
-            "b0(v0, v9: map-value):
-               v1 = const 7
-               v2 = and v0, v1
-               v3 = const 0
-               v8 = apart v2
-               jump b1(v3)
-             b1(v4):
-               branch below v4, v8 -> b2, b3
-             b2:
-               v5 = const 1
-               v6 = add v4, v5
-               jump b1(v6)
-             b3:
-               store.8 v9 + 0, v2
-               v7 = const 0
-               return v7",
-        );
+        let before = looped("and v0, v1", "jump b1(v3)", "v2", USED);
+        gives(run, &before, &looped("and v0, v1", "v8 = apart v2\njump b1(v3)", "v8", USED));
     }
 
     #[test]
     fn bounds_that_stay() {
         // Not used any more; returned, which the verifier checks; tested right before; and not known to be small.
-        for (bound, last, before) in [
-            ("and v0, v1", "v7 = const 0", "jump b1(v3)"),
-            ("and v0, v1", "v7 = add v2, v1", "jump b1(v3)"),
-            ("and v0, v1", "store.8 v9 + 0, v2\nv7 = const 0", "branch below v2, v1 -> b1(v3), b3"),
-            ("add v0, v1", "store.8 v9 + 0, v2\nv7 = const 0", "jump b1(v3)"),
+        for (bound, before, after) in [
+            ("and v0, v1", "jump b1(v3)", "v7 = const 0"),
+            ("and v0, v1", "jump b1(v3)", "v7 = add v2, v1"),
+            ("and v0, v1", "branch below v2, v1 -> b1(v3), b3", USED),
+            ("add v0, v1", "jump b1(v3)", USED),
         ] {
-            let text = format!(
-                "b0(v0, v9: map-value):
-                   v1 = const 7
-                   v2 = {bound}
-                   v3 = const 0
-                   {before}
-                 b1(v4):
-                   branch below v4, v2 -> b2, b3
-                 b2:
-                   v5 = const 1
-                   v6 = add v4, v5
-                   jump b1(v6)
-                 b3:
-                   {last}
-                   return v7"
-            );
+            let text = looped(bound, before, "v2", after);
             gives(run, &text, &text);
         }
     }

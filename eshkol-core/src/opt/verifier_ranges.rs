@@ -51,22 +51,7 @@ impl VerifierRanges {
                 Some(flag) if !*flag => *flag = true,
                 _ => continue,
             }
-            match function.values.at(value).def {
-                ValueDef::Inst(inst) => {
-                    if let op @ (Op::Binary(..) | Op::Unary(..)) = &function.insts.at(inst).op {
-                        op.for_each_operand(|operand| work.push(operand));
-                    }
-                }
-                ValueDef::Param(block, position) => {
-                    for before in cfg.predecessors(block) {
-                        for target in function.blocks.at(*before).terminator.targets() {
-                            if target.block == block {
-                                work.extend(target.arguments.get(position as usize));
-                            }
-                        }
-                    }
-                }
-            }
+            add_sources(function, &cfg, value, &mut work);
         }
         Self { matters }
     }
@@ -74,5 +59,25 @@ impl VerifierRanges {
     /// Whether the range of a value matters. Values made after the analysis are taken to matter.
     pub(super) fn matter(&self, value: Value) -> bool {
         self.matters.get(value.index()) != Some(&false)
+    }
+}
+
+/// Adds what a number is computed from.
+pub(super) fn add_sources(function: &Function, cfg: &Cfg, value: Value, work: &mut Vec<Value>) {
+    match function.values.at(value).def {
+        ValueDef::Inst(inst) => {
+            if let op @ (Op::Binary(..) | Op::Unary(..)) = &function.insts.at(inst).op {
+                op.for_each_operand(|operand| work.push(operand));
+            }
+        }
+        ValueDef::Param(block, position) => {
+            for before in cfg.predecessors(block) {
+                for target in function.blocks.at(*before).terminator.targets() {
+                    if target.block == block {
+                        work.extend(target.arguments.get(position as usize));
+                    }
+                }
+            }
+        }
     }
 }
