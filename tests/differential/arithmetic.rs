@@ -218,7 +218,7 @@ impl Binary {
     }
 }
 
-fn truncated(bits: u64, (_, width, signed): (&str, u32, bool)) -> Number {
+fn truncated(bits: u64, (_, width, signed): Integer) -> Number {
     let above = 64 - width;
     let bits =
         if signed { (bits << above).cast_signed().wrapping_shr(above).cast_unsigned() } else { bits << above >> above };
