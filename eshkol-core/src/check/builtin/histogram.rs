@@ -45,8 +45,10 @@ fn update(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         );
     }
     let Some(number) = word(checker, number, None, span) else { return Value::Error(span) };
+    // A family has an entry for each bucket that counts something; alone, the last bucket counts all that is past it, too.
+    let last = histogram.by.is_none().then(|| map.max_entries.saturating_sub(1));
     let bucket = match histogram.buckets {
-        Buckets::Log2 => bit_length(checker, number, span),
+        Buckets::Log2 => bit_length(checker, number, last.unwrap_or(LONGEST), span),
         Buckets::Linear(1) => number,
         Buckets::Linear(step) => {
             let step = number_of(step, span);
@@ -61,8 +63,7 @@ fn update(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
             count(checker, id, key, span)
         }
         _ => {
-            let last = map.max_entries.saturating_sub(1);
-            let bucket = at_most(checker, bucket, last, span);
+            let bucket = at_most(checker, bucket, last.unwrap_or(LONGEST), span);
             count(checker, id, bucket, span)
         }
     }
@@ -83,15 +84,21 @@ fn number_of(number: u64, span: Span) -> Run {
     Run::new(value::constant(value, IntType::U64, span)).in_range(Range::exactly(value))
 }
 
-/// How many bits a number has: 0 for 0, 64 for the largest. Halves that hold nothing are left out, from the largest on, and what is left in the end has
-/// one bit or two.
+/// How many bits a number can have.
+const LONGEST: u32 = 64;
+
+/// How many bits a number has, or `last` where it has more: 0 for 0, 64 for the largest. Halves that hold nothing are left out, from the largest on, and
+/// what is left in the end has one bit or two.
 ///
-/// On no way but the one for 0 does the verifier know the result. Where it knows the key of an array it looks whether the array has that key
-/// (`get_constant_map_key` in `kernel/bpf/verifier.c`), and has to tell apart all ways that lead to another one. Nor does it learn of the number
-/// on which way it came: every test of it later on would keep the ways apart.
-fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
-    let most = number.range.high;
-    if most <= 1 {
+/// On no way but those for 0 and for `last` does the verifier know the result. Where it knows the key of an array it looks whether the array has that key
+/// (`get_constant_map_key` in `kernel/bpf/verifier.c`), and has to tell apart all ways that lead to another one; as it would if the result were compared
+/// with `last` in the end. Nor does it learn of the number on which way it came: every test of it later on would keep the ways apart.
+fn bit_length(checker: &mut Checker<'_>, number: Run, last: u32, span: Span) -> Run {
+    // The largest that has not `last` bits, or any at all.
+    let short = if last < LONGEST { (1_i128 << last.saturating_sub(1)) - 1 } else { i128::from(u64::MAX) };
+    let is_short = number.range.high <= short;
+    let most = number.range.high.min(short);
+    if is_short && most <= 1 {
         return number;
     }
     let ty = Type::Scalar(DataType::Int(IntType::U64));
@@ -108,24 +115,26 @@ fn bit_length(checker: &mut Checker<'_>, number: Run, span: Span) -> Run {
     let effect = |node| typed::Expr::new(Type::Unit, span, node);
     let set = |local, value| effect(Typed::Set { local, value });
     let change = |local, op, by| set(local, compute(op, read(local), by));
-    let when_above = |least: i128, then| {
+    let when_above = |least: i128, then: typed::Expr, otherwise: typed::Expr| {
         let test = Typed::Compare { op: CompareOp::Above, lhs: read(rest), rhs: constant(least) };
         let test = Box::new(typed::Expr::new(Type::Scalar(DataType::Bool), span, test));
-        let (then, otherwise) = (Box::new(effect(Typed::Seq(then))), Box::new(effect(Typed::Unit)));
-        effect(Typed::If { test, then, otherwise })
+        effect(Typed::If { test, then: Box::new(then), otherwise: Box::new(otherwise) })
     };
+    let nothing = || effect(Typed::Unit);
     let mut count = vec![set(bits, constant(1))];
     for half in [32, 16, 8, 4, 2] {
         let largest = (1_i128 << half) - 1;
         if most > largest {
             let half = || constant(half);
             let upper_half = vec![change(bits, ArithmeticOp::Add, half()), change(rest, ArithmeticOp::LShr, half())];
-            count.push(when_above(largest, upper_half));
+            count.push(when_above(largest, effect(Typed::Seq(upper_half)), nothing()));
         }
     }
     count.push(change(bits, ArithmeticOp::Add, compute(ArithmeticOp::LShr, read(rest), constant(1))));
-    checker.pending.push(Pending::Effect(when_above(0, count)));
-    Run::new(*read(bits)).in_range(Range::new(0, 64)).opaque_if(true)
+    let count = when_above(0, effect(Typed::Seq(count)), nothing());
+    let whole = if is_short { count } else { when_above(short, set(bits, constant(last.into())), count) };
+    checker.pending.push(Pending::Effect(whole));
+    Run::new(*read(bits)).in_range(Range::new(0, last.into())).opaque_if(true)
 }
 
 /// The last bucket counts all that is past it, too.
