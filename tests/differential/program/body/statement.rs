@@ -111,10 +111,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Something done with each element of a map. The procedure can't get at the packet.
+    /// Something done with each element of an array: those of other maps come in no order that is the same everywhere, and what is changed meanwhile may
+    /// come or not. The procedure can't get at the packet.
     fn for_each_element(&mut self, depth: usize) -> String {
         let map = self.map();
-        if self.level < Level::V6_1 || map.kind == "lpm-trie" || !map.is_array() && self.choices.below(4) < 3 {
+        if self.level < Level::V6_1 || !map.is_array() {
             return self.map_result(depth);
         }
         let (key, value) = (self.name("k"), self.name("e"));
