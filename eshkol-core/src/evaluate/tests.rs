@@ -85,6 +85,17 @@ fn a_loop_that_never_runs_in_one_of_many_tests() {
 }
 
 #[test]
+fn what_ends_a_loop_at_once_is_evaluated_inside() {
+    let expression = "
+        (let ((k (bitwise-and n 8)) (x n))
+          (set! k (bitwise-and k 7))
+          (do ((i 0 (+ i 1))) ((>= i k)) (set! x (+ x 1)))
+          (do ((i 0 (+ i 1))) ((begin (set! x (+ x 2)) (>= i 0))) (set! x (+ x 1)))
+          x)";
+    assert_eq!(value(expression, 3_u64.to_le_bytes()), 5);
+}
+
+#[test]
 fn a_hash_map_has_room_for_so_many() {
     let definitions = "
         (define-map m :hash (key-type :u8) (value-type :u16) (max-entries 2))

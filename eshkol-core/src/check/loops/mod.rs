@@ -167,7 +167,7 @@ impl Checker<'_> {
             let index = self.loops.len() - 1;
             let mark = self.pending.len();
             let value = body(self, &locals, index);
-            let value = self.close(mark, value);
+            let value = self.close_round(mark, value, position);
             let Some(done) = self.loops.pop() else { return Value::Error(span) };
             if let Some(wider) = self.wider_types(&types, &done.rounds) {
                 types = wider;
@@ -199,6 +199,19 @@ impl Checker<'_> {
             }
             self.undo(messages, &function, pending);
         }
+    }
+
+    /// The value of a round, with all that is done before: a test that ends the loop at once, too, where it comes to nothing.
+    fn close_round(&mut self, mark: usize, value: Value, position: Position) -> Value {
+        let value = match value {
+            Value::Static(..) if position.effect && self.pending.len() > mark => {
+                let span = value.span();
+                let effect = self.effect(value);
+                Value::Run(Run::new(effect.unwrap_or_else(|| typed::Expr::new(Type::Unit, span, Typed::Unit))))
+            }
+            other => other,
+        };
+        self.close(mark, value)
     }
 
     fn undo(&mut self, messages: usize, function: &super::checker::FunctionState, pending: usize) {
