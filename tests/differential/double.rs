@@ -1,5 +1,7 @@
 //! What a program's doubles mean: the same, in other words.
 
+use std::mem;
+
 use eshkol_core::Endianness;
 use eshkol_core::check::typed::Unit;
 use eshkol_core::compile::check;
@@ -105,8 +107,16 @@ fn rounds(unit: &Unit, seed: u64) -> Result<Option<Rounds>, String> {
             }
         }
     }
-    // In other words, it may take fewer arguments.
-    let maps = unit.maps.values().zip(&mut world.maps);
-    maps.filter(|(map, _)| inputs::has_arguments(map)).for_each(|(_, elements)| elements.clear());
+    // In other words, it may take fewer arguments, and fewer of its programs may take any.
+    world.maps = without_arguments(unit, world.maps);
+    for outcome in &mut outcomes {
+        outcome.events = without_arguments(unit, mem::take(&mut outcome.events));
+    }
     Ok(Some((outcomes, world)))
+}
+
+/// What belongs to a unit's maps, but for those that hold what functions were called with.
+fn without_arguments<T>(unit: &Unit, of_maps: Vec<T>) -> Vec<T> {
+    let pairs = unit.maps.values().zip(of_maps);
+    pairs.filter(|(map, _)| !inputs::has_arguments(map)).map(|(_, of_map)| of_map).collect()
 }
