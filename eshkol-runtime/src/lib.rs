@@ -54,7 +54,7 @@ pub use program::{
     XdpMode, XdpProgram,
 };
 #[cfg(feature = "sim")]
-pub use program::{SocketCall, SocketCallRun, TestCall};
+pub use program::{SocketCall, SocketCallRun, TestCall, TestSample};
 pub use tcp::TcpState;
 pub use verifier::{Location, VerifierError};
 

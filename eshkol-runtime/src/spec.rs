@@ -107,6 +107,10 @@ pub struct RegistersSpec {
     pub arguments: &'static [u32],
     /// That with its result.
     pub result: u32,
+    /// The stack pointer.
+    pub stack_pointer: u32,
+    /// The address of the next instruction.
+    pub instruction_pointer: u32,
     /// That by which calls of it are told apart, and how much larger it is after the return.
     pub frame: Option<(u32, u32)>,
     /// Bytes of them all.

@@ -153,7 +153,8 @@ fn words(program_type: ProgramType, random: &mut Random) -> BTreeMap<u32, u64> {
 fn context_size(program_type: ProgramType) -> u32 {
     match program_type {
         ProgramType::CgroupSockAddr => SOCK_ADDR,
-        _ if program_type.is_given_registers() => machine().registers().map_or(0, |registers| registers.size),
+        ProgramType::PerfEvent => machine().registers().map_or(0, |registers| registers.size) + SAMPLE,
+        _ if program_type.is_probe() => machine().registers().map_or(0, |registers| registers.size),
         _ => 12 * 8,
     }
 }
@@ -169,6 +170,8 @@ const IFINDEX: u32 = 40;
 /// That in `struct bpf_sock_addr`, and how large what can be read of it is.
 const USER_PORT: u32 = 24;
 const SOCK_ADDR: u32 = 60;
+/// Bytes of `struct bpf_perf_event_data` after the registers.
+const SAMPLE: u32 = 16;
 
 /// What a program is called with that gets no packet, as it lies in memory.
 pub(crate) fn context_bytes(program_type: ProgramType, context: &BTreeMap<u32, u64>) -> Vec<u8> {

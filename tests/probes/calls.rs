@@ -13,7 +13,7 @@ eshkol! {
     (define-ebpf-object options
       (license "GPL"))
 
-    (define-struct entry (fd :i32) (level :i32) (name :i32) (value :u64) (length :i32) (thread :u32))
+    (define-struct entry (fd :i32) (level :i32) (name :i32) (value :u64) (length :i32) (thread :u32) (ip :u64) (sp :u64))
     (define-struct result (fd :i32) (length :i32) (status :i64))
     (define-map calls :ringbuf (size 65536))
 
@@ -23,7 +23,7 @@ eshkol! {
       (define (entered ctx)
         (ringbuf-submit calls
           (make-entry (get-kprobe-arg ctx 0) (get-kprobe-arg ctx 1) (get-kprobe-arg ctx 2) (get-kprobe-arg ctx 3)
-                      (get-kprobe-arg ctx 4) (current-tid)))))
+                      (get-kprobe-arg ctx 4) (current-tid) (ctx-ip ctx) (ctx-sp ctx)))))
 
     (define-ebpf-program on-return
       (program-type :kretprobe)
@@ -97,10 +97,18 @@ fn set_option(length: libc::socklen_t) {
     assert_eq!(result, -1);
 }
 
+/// Where a function of the kernel begins.
+fn address_of(function: &str) -> u64 {
+    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap();
+    let line = symbols.lines().find(|line| line.split_whitespace().nth(2) == Some(function)).unwrap();
+    u64::from_str_radix(line.split_whitespace().next().unwrap(), 16).unwrap()
+}
+
 #[test]
 fn a_function_is_entered_and_left_with_its_arguments() {
     let Privilege::Granted = require_probes() else { return };
     let unit = Options::load().unwrap();
+    let start = address_of("__sys_setsockopt");
     let links = unit.attach_all().unwrap();
     set_option(44);
     set_option(55);
@@ -112,6 +120,8 @@ fn a_function_is_entered_and_left_with_its_arguments() {
         .drain(|event| match event {
             CallsEvent::Entry(entry) if entry.thread == thread_id() => {
                 assert_eq!((entry.fd, entry.level, entry.name, entry.value), (-7, 11, 22, 0x33));
+                assert!((start..start + 32).contains(&entry.ip), "{:#x} is not where {start:#x} begins", entry.ip);
+                assert!(entry.sp > start & (1 << 63), "{:#x} is no stack of the kernel", entry.sp);
                 seen.push((true, entry.length));
             }
             CallsEvent::Result(result) if result.fd == -7 => seen.push((false, result.length)),

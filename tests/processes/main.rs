@@ -131,6 +131,20 @@ fn samples_have_the_stack_of_what_runs() {
 }
 
 #[test]
+fn samples_know_where_and_how_long() {
+    const PERIOD: u64 = 1_250_000;
+    let Privilege::Granted = require_root() else { return };
+    let unit = samples::Samples::load().unwrap();
+    let sampling = Sampling::cpu_clock().period(PERIOD).process(std::process::id());
+    let link = unit.sample.attach_to(&sampling).unwrap();
+    black_box(profile::work(Instant::now() + Duration::from_millis(100)));
+    drop(link);
+    let state = unit.states.get(thread_id()).unwrap().expect("no sample was taken");
+    assert_eq!(state.period, PERIOD);
+    assert!(state.ip != 0 && state.sp != 0, "{state:x?}");
+}
+
+#[test]
 fn a_processor_or_process_that_is_not_there_is_an_error() {
     let Privilege::Granted = require_root() else { return };
     let unit = samples::Samples::load().unwrap();

@@ -14,7 +14,8 @@ eshkol! {
       (program-type :kprobe)
       (attach-point "tcp_sendmsg")
       (define (entering ctx)
-        (map-update entered (get-kprobe-arg ctx 0) (get-kprobe-arg ctx 5))))
+        (map-update entered (get-kprobe-arg ctx 0) (get-kprobe-arg ctx 5))
+        (bitwise-ior (ctx-ip ctx) (ctx-sp ctx))))
 
     (define-ebpf-program typed
       (program-type :kprobe)
@@ -46,7 +47,7 @@ eshkol! {
 #[test]
 fn a_function_is_entered_with_its_arguments() {
     let unit = Probes::test().unwrap();
-    unit.entering.test_run(&[1, 2, 3, 4, 5, 6]).unwrap();
+    assert_eq!(unit.entering.test_run(&[1, 2, 3, 4, 5, 6]).unwrap(), 0, "no place is given");
     assert_eq!(unit.entered.get(1).unwrap(), Some(6));
     assert_eq!(unit.reading.test_run(&[7, 0, 0x1_0002]).unwrap(), 3);
     assert_eq!(unit.entered.get(7).unwrap(), Some(2));

@@ -1,6 +1,6 @@
 //! Call stacks, which the test gives.
 
-use eshkol::eshkol;
+use eshkol::{TestSample, eshkol};
 
 eshkol! {
     (define-ebpf-program sampling
@@ -18,6 +18,30 @@ eshkol! {
           (map-update written 0 (bpf-get-stack ctx (frames-address found) 24 0))
           (map-update innermost 0 found))
         0))
+}
+
+eshkol! {
+    (define-ebpf-program sampled
+      (license "GPL")
+      (program-type :perf-event)
+      (define-map words :array (key-type :u32) (value-type :u64) (max-entries 4))
+      (define (at-sample ctx)
+        (map-update words 0 (ctx-ip ctx))
+        (map-update words 1 (ctx-sp ctx))
+        (map-update words 2 (ctx-sample-period ctx))
+        (map-update words 3 (ctx-addr ctx))))
+}
+
+#[test]
+fn a_sample_says_where_it_was_taken() {
+    let unit = Sampled::test().unwrap();
+    let sample =
+        TestSample { instruction_pointer: 0x40_1000, stack_pointer: 0x7ffe_0000, period: 10_101_010, address: 7 };
+    unit.at_sample.test_sample(&sample).unwrap();
+    let words: Vec<_> = (0..4).map(|index| unit.words.get(index).unwrap()).collect();
+    assert_eq!(words, [0x40_1000, 0x7ffe_0000, 10_101_010, 7]);
+    unit.at_sample.test_run().unwrap();
+    assert_eq!(unit.words.get(2).unwrap(), 0);
 }
 
 /// No frame is there, and another stack has the place of this one.

@@ -174,7 +174,7 @@ impl Checker<'_> {
         let program_type = self.program.program_type;
         // Where a function of a process returns, nobody has kept its arguments.
         let has_arguments = program_type != ProgramType::Uretprobe;
-        let may_name = (program_type.is_given_registers() || program_type.is_given_typed_arguments()) && has_arguments;
+        let may_name = (program_type.is_probe() || program_type.is_given_typed_arguments()) && has_arguments;
         if may_name && entry.lambda.rest.is_none() && !parameters.is_empty() && parameters.iter().all(has_type) {
             return Some(Takes::Arguments);
         }

@@ -6,6 +6,7 @@ mod tracing;
 mod xdp;
 
 use super::KernelVersion;
+use super::architecture::Registers;
 
 /// A program type.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -114,8 +115,21 @@ pub struct ContextStruct {
     pub name: &'static str,
     /// Its fields.
     pub fields: &'static [ContextField],
+    /// What can be read of the machine's registers that it begins with, and of what stands after them.
+    pub words: &'static [MachineWord],
     /// What else is read of it, and how.
     pub note: &'static str,
+}
+
+/// 8 bytes of a context, which lie where the machine says.
+#[derive(Debug)]
+pub struct MachineWord {
+    /// Its name, with `-` for `_`; of a register, that of what it is for, which machines call by names of their own.
+    pub name: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// Where it lies, in bytes from the start of the context.
+    pub place: fn(&Registers) -> u32,
 }
 
 /// A field of a context struct.
@@ -257,8 +271,13 @@ impl ProgramType {
         NOT_AVAILABLE_YET.contains(&keyword)
     }
 
-    /// Whether its context is the registers of a machine, which each architecture has others of.
+    /// Whether its context begins with the registers of a machine, which each architecture has others of.
     pub fn is_given_registers(self) -> bool {
+        self.is_probe() || matches!(self, Self::PerfEvent)
+    }
+
+    /// Whether it runs where functions are entered or return. The kernel knows one type of all of these.
+    pub fn is_probe(self) -> bool {
         matches!(self, Self::Kprobe | Self::Kretprobe | Self::Uprobe | Self::Uretprobe)
     }
 
@@ -329,6 +348,14 @@ impl ContextStruct {
         Self: 'static,
     {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// A word by its name, with `-` for `_`.
+    pub fn word(&self, name: &str) -> Option<&'static MachineWord>
+    where
+        Self: 'static,
+    {
+        self.words.iter().find(|word| word.name == name)
     }
 }
 

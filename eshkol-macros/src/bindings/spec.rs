@@ -139,7 +139,7 @@ fn program_spec(input: Input<'_>, index: usize, program: &Program) -> TokenStrea
 fn registers(input: Input<'_>, program: &Program) -> TokenStream {
     let known = input.architecture.registers().filter(|_| program.program_type.is_given_registers());
     let Some(known) = known else { return quote!(::core::option::Option::None) };
-    let Registers { arguments, result, frame, size, .. } = known;
+    let Registers { arguments, result, stack_pointer, instruction_pointer, frame, size } = known;
     let frame = match frame {
         Some(Frame { register, returned }) => quote!(::core::option::Option::Some((#register, #returned))),
         None => quote!(::core::option::Option::None),
@@ -148,6 +148,8 @@ fn registers(input: Input<'_>, program: &Program) -> TokenStream {
         ::core::option::Option::Some(::eshkol::spec::RegistersSpec {
             arguments: &[#(#arguments),*],
             result: #result,
+            stack_pointer: #stack_pointer,
+            instruction_pointer: #instruction_pointer,
             frame: #frame,
             size: #size,
         })

@@ -20,12 +20,12 @@ pub use cgroup::{CgroupAction, CgroupSkbProgram, CgroupSockAddrProgram};
 pub use socket_call::{SocketCall, SocketCallRun};
 pub use socket_filter::SocketFilterProgram;
 pub use test_run::{Action, TestRun};
-#[cfg(feature = "sim")]
-pub use tracing::TestCall;
 pub use tracing::{
     BtfTracepointProgram, KprobeProgram, KretprobeProgram, PerfEventProgram, RawTracepointProgram, Sampling,
     TracepointProgram, UprobeProgram, UretprobeProgram,
 };
+#[cfg(feature = "sim")]
+pub use tracing::{TestCall, TestSample};
 pub(crate) use tracing::{near_tracepoints, tracepoint_name};
 pub use traffic_control::{TcAction, TcProgram, TcxAction, TcxProgram};
 pub use xdp::{XdpAction, XdpMode, XdpProgram};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use eshkol_core::kernel::program_type::{
-    AttachPlace, ContextField, ContextFieldKind, PacketAccess, ProgramTypeFacts, Results,
+    AttachPlace, ContextField, ContextFieldKind, ContextStruct, PacketAccess, ProgramTypeFacts, Results,
 };
 use eshkol_core::kernel::{KernelVersion, ProgramType};
 
@@ -39,6 +39,7 @@ fn section(text: &mut String, facts: &ProgramTypeFacts) {
     if !context.note.is_empty() {
         let _ = write!(text, "\nThe context is {}.\n", context.note);
     }
+    words(text, context);
     if context.fields.is_empty() {
         return;
     }
@@ -51,6 +52,16 @@ fn section(text: &mut String, facts: &ProgramTypeFacts) {
         let index = if field.elements > 1 { " i" } else { "" };
         let setter = if field.writable { format!("`(set-ctx-{}! ctx{index} v)`", field.name) } else { String::new() };
         let _ = writeln!(text, "| `(ctx-{} ctx{index})` | {} | {setter} |", field.name, gives(field, *since));
+    }
+}
+
+fn words(text: &mut String, context: &ContextStruct) {
+    if context.words.is_empty() {
+        return;
+    }
+    text.push_str("\nRead as a `:u64`:\n\n| read with | gives |\n|---|---|\n");
+    for word in context.words {
+        let _ = writeln!(text, "| `(ctx-{} ctx)` | {} |", word.name, word.what);
     }
 }
 

@@ -106,7 +106,7 @@ impl Attachment {
 
 fn program_type(choices: &mut Choices, level: Level) -> ProgramType {
     let can_read_registers = machine().registers().is_some_and(|registers| registers.frame.is_some());
-    let is_there = |ty: ProgramType| ty.since() <= level.kernel() && (can_read_registers || !ty.is_given_registers());
+    let is_there = |ty: ProgramType| ty.since() <= level.kernel() && (can_read_registers || !ty.is_probe());
     let there = TYPES.iter().filter(|(program_type, _)| is_there(*program_type));
     let all: Vec<ProgramType> = there.flat_map(|(program_type, often)| vec![*program_type; *often]).collect();
     all[choices.below(all.len())]

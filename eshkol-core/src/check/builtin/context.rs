@@ -21,15 +21,19 @@ fn field_name(name: &str) -> Option<(&str, bool)> {
 
 /// Whether a name is that of a procedure of some program type's context.
 pub(super) fn is_context_procedure(name: &str) -> bool {
-    field_name(name).is_some_and(|(field, _)| ProgramType::ALL.iter().any(|ty| ty.context().field(field).is_some()))
+    field_name(name).is_some_and(|(field, _)| {
+        let mut contexts = ProgramType::ALL.iter().map(|ty| ty.context());
+        contexts.any(|context| context.field(field).is_some() || context.word(field).is_some())
+    })
 }
 
 /// The names of the procedures of a program type's context.
 pub(super) fn names(program: ProgramType) -> impl Iterator<Item = String> {
-    program.context().fields.iter().flat_map(|field| {
+    let fields = program.context().fields.iter().flat_map(|field| {
         let setter = field.writable.then(|| format!("set-ctx-{}!", field.name));
         std::iter::once(format!("ctx-{}", field.name)).chain(setter)
-    })
+    });
+    fields.chain(program.context().words.iter().map(|word| format!("ctx-{}", word.name)))
 }
 
 /// Checks such a call.
@@ -37,6 +41,12 @@ pub(super) fn context_procedure(checker: &mut Checker<'_>, call: Call<'_>) -> Va
     let (span, name) = (call.span, call.name.to_owned());
     let program = checker.program.program_type;
     let Some((field_name, write)) = field_name(&name) else { return Value::Error(span) };
+    if let Some(word) = program.context().word(field_name) {
+        return match write {
+            true => checker.read_only(program, word.name, span),
+            false => checker.machine_word(word, call),
+        };
+    }
     let Some(field) = program.context().field(field_name) else {
         return checker.error(
             catalogue::NO_SUCH_FIELD,
@@ -71,7 +81,7 @@ pub(super) fn context_procedure(checker: &mut Checker<'_>, call: Call<'_>) -> Va
 
 /// Whether the program may read or write a field; reports it where not.
 fn is_there(checker: &mut Checker<'_>, field: &ContextField, write: bool, span: Span) -> bool {
-    let (program, name, keyword) = (checker.program, field.name, checker.program.program_type.keyword());
+    let (program, name) = (checker.program, field.name);
     if let Some(reason) = field.unreadable {
         checker.push(
             Diagnostic::error(catalogue::NO_SUCH_FIELD, span, format!("`{name}` can't be read here")).with_help(reason),
@@ -79,8 +89,7 @@ fn is_there(checker: &mut Checker<'_>, field: &ContextField, write: bool, span: 
         return false;
     }
     if write && !field.writable {
-        let message = format!("the kernel does not let `:{keyword}` programs write `{name}`");
-        checker.error(catalogue::READ_ONLY_FIELD, span, message);
+        checker.read_only(program.program_type, name, span);
         return false;
     }
     if let (Some(hooks), Some(hook)) = (field.attach_types, program.attach_type())
@@ -178,6 +187,12 @@ fn load(checker: &mut Checker<'_>, field: &ContextField, context: typed::Expr, o
 }
 
 impl Checker<'_> {
+    /// Reports that a field is written that can't be.
+    fn read_only(&mut self, program: ProgramType, field: &str, span: Span) -> Value {
+        let message = format!("the kernel does not let `:{}` programs write `{field}`", program.keyword());
+        self.error(catalogue::READ_ONLY_FIELD, span, message)
+    }
+
     /// The context, where that is what a value is.
     pub(in super::super) fn context_argument(&mut self, value: Value) -> Option<typed::Expr> {
         match value {

@@ -1,4 +1,4 @@
-//! What probes read of the machine's registers: what a function is called with, and what it returns.
+//! What programs read of the machine's registers: what a function is called with, what it returns, and where a probe or a sample is.
 
 use super::super::checker::{Checker, local_of};
 use super::super::typed::{self, LocalId};
@@ -8,6 +8,7 @@ use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::kernel::ProgramType;
 use crate::kernel::architecture::Registers;
+use crate::kernel::program_type::MachineWord;
 use crate::source::Span;
 
 pub(super) static TABLE: &[Builtin] = &[
@@ -50,6 +51,18 @@ impl Checker<'_> {
             .with_help(format!("say `(program-type :{first})`")),
         );
         false
+    }
+
+    /// `(ctx-WORD ctx)`
+    pub(super) fn machine_word(&mut self, word: &MachineWord, call: Call<'_>) -> Value {
+        let span = call.span;
+        if call.values.len() != 1 {
+            return self.error(catalogue::WRONG_ARITY, span, format!("`ctx-{}` takes the context", word.name));
+        }
+        let [context] = call.arguments();
+        let Some(context) = self.context_argument(context) else { return Value::Error(span) };
+        let Some(registers) = self.registers(span) else { return Value::Error(span) };
+        self.context_number(&context, (word.place)(registers), IntType::U64, span)
     }
 
     /// Argument `index` of the function that the program is attached to.

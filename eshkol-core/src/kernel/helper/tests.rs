@@ -102,8 +102,7 @@ fn availability_is_what_kernels_answer() {
             }
             let probe = match program {
                 ProgramType::Tc | ProgramType::Tcx => "sched_cls".to_owned(),
-                // The kernel knows one type of all probes.
-                other if other.is_given_registers() => "kprobe".to_owned(),
+                other if other.is_probe() => "kprobe".to_owned(),
                 other => other.keyword().replace('-', "_"),
             };
             let (_, list) = text.split_once(&format!("\"{probe}_available_helpers\":[")).unwrap();

@@ -69,6 +69,7 @@ pub(super) static CGROUP_SOCK_ADDR: ProgramTypeFacts = ProgramTypeFacts {
             writable(ContextField::row("msg-src-ip4", 40, 4, Kind::Ipv4), &["sendmsg4"]),
             writable(ContextField::row("msg-src-ip6", 44, 16, Kind::Ipv6), &["sendmsg6"]),
         ],
+        words: &[],
         note: "the address that a process of the cgroup gives to a system call, or gets from it, which one the attach point says. What the \
                program writes to it, the kernel takes in its place",
     },

@@ -112,6 +112,7 @@ pub(super) static SOCKET_FILTER: ProgramTypeFacts = ProgramTypeFacts {
             GSO_SEGS,
             GSO_SIZE,
         ],
+        words: &[],
         note: "the packet as the socket gets it: on a raw packet socket it begins with the Ethernet header, on a UDP or TCP socket with the \
                UDP or TCP header",
     },
@@ -167,7 +168,7 @@ const CLASSIFIER: ProgramTypeFacts = ProgramTypeFacts {
     attach_types: &both_ways(version(4, 5), AttachPlace::Interface),
     frags: None,
     sleepable: false,
-    context: ContextStruct { name: "__sk_buff", fields: TC_FIELDS, note: NON_LINEAR },
+    context: ContextStruct { name: "__sk_buff", fields: TC_FIELDS, words: &[], note: NON_LINEAR },
     results: Results::Names(&[
         ResultName { name: "tc-act-unspec", value: -1 },
         ResultName { name: "tc-act-ok", value: 0 },
@@ -241,6 +242,7 @@ pub(super) static CGROUP_SKB: ProgramTypeFacts = ProgramTypeFacts {
             GSO_SIZE,
             HWTSTAMP,
         ],
+        words: &[],
         note: "a packet of a socket of the cgroup, from its IP header on; the socket's addresses and ports are there, too. Headers are parsed \
                in the part of the packet that lies in one piece. `packet-length` counts all pieces",
     },

@@ -25,6 +25,7 @@ pub(super) static XDP: ProgramTypeFacts = ProgramTypeFacts {
                 ..field("egress-ifindex", 20, ContextFieldKind::Number)
             },
         ],
+        words: &[],
         note: "",
     },
     results: Results::Names(&[

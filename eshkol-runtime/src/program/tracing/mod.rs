@@ -18,6 +18,8 @@ pub use kprobe::KprobeProgram;
 pub use kretprobe::KretprobeProgram;
 #[cfg(feature = "sim")]
 pub use kretprobe::TestCall;
+#[cfg(feature = "sim")]
+pub use perf_event::TestSample;
 pub use perf_event::{PerfEventProgram, Sampling};
 pub use raw_tracepoint::RawTracepointProgram;
 pub(crate) use tracefs::{near_tracepoints, tracepoint_name};

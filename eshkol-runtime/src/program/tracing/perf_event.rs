@@ -62,6 +62,20 @@ impl Sampling {
     }
 }
 
+/// What a program finds at a sample in the simulator.
+#[cfg(feature = "sim")]
+#[derive(Copy, Clone, PartialEq, Eq, Default, Debug)]
+pub struct TestSample {
+    /// The address of the next instruction: `(ctx-ip ctx)`.
+    pub instruction_pointer: u64,
+    /// `(ctx-sp ctx)`
+    pub stack_pointer: u64,
+    /// How much was counted since the last sample; nanoseconds, where time is: `(ctx-sample-period ctx)`.
+    pub period: u64,
+    /// The address that was accessed, where the event has one: `(ctx-addr ctx)`.
+    pub address: u64,
+}
+
 impl PerfEventProgram {
     /// Has it run at each sample.
     pub fn attach_to(&self, sampling: &Sampling) -> Result<TracingLink> {
@@ -88,10 +102,16 @@ impl PerfEventProgram {
 
     /// Runs it in the simulator as if a sample were taken there: the result. The kernel has no such runs.
     ///
-    /// The stacks that it finds are those of `set_kernel_stack` and `set_user_stack` of the simulator.
+    /// The stacks that it finds are those of `set_kernel_stack` and `set_user_stack` of the simulator; what else it finds is 0.
     #[cfg(feature = "sim")]
     pub fn test_run(&self) -> Result<u32> {
-        super::simulate(&self.0, &[])
+        self.test_sample(&TestSample::default())
+    }
+
+    /// The same, with what it finds.
+    #[cfg(feature = "sim")]
+    pub fn test_sample(&self, sample: &TestSample) -> Result<u32> {
+        super::simulate(&self.0, &super::registers::at_sample(&self.0, sample)?)
     }
 
     /// The same as [`attach`](Self::attach), as [`Link`]s of any kind of program.

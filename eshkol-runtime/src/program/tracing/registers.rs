@@ -1,6 +1,6 @@
-//! The registers that probes are given, in the simulator.
+//! The registers that programs are given, in the simulator.
 
-use super::Handle;
+use super::{Handle, TestSample};
 use crate::error::{Error, Result};
 use crate::sim::SimulatorError;
 use crate::spec::RegistersSpec;
@@ -24,6 +24,15 @@ pub(super) fn at_return(program: &Handle, result: u64, frame: u64) -> Result<Vec
     let registers = registers(program)?;
     let frame = registers.frame.map(|(register, returned)| (register, frame.wrapping_add(returned.into())));
     Ok(image(registers, std::iter::once((registers.result, result)).chain(frame)))
+}
+
+/// Where a sample is taken: `struct bpf_perf_event_data` in `include/uapi/linux/bpf_perf_event.h`.
+pub(super) fn at_sample(program: &Handle, sample: &TestSample) -> Result<Vec<u8>> {
+    let registers = registers(program)?;
+    let places = [registers.instruction_pointer, registers.stack_pointer];
+    let mut bytes = image(registers, places.into_iter().zip([sample.instruction_pointer, sample.stack_pointer]));
+    bytes.extend([sample.period, sample.address].into_iter().flat_map(u64::to_ne_bytes));
+    Ok(bytes)
 }
 
 fn registers(program: &Handle) -> Result<&RegistersSpec> {

@@ -22,8 +22,10 @@ impl Writer<'_> {
             ProgramType::Uprobe => format!("(get-uprobe-arg ctx {})", self.choices.below(REGISTERS)),
             ProgramType::Uretprobe => "(uprobe-return-value ctx)".to_owned(),
             ProgramType::CgroupSockAddr => self.address_field(),
-            // It is called with nothing but what was sampled.
-            ProgramType::PerfEvent => format!("(or (map-lookup results {}) 0)", self.choices.below(16)),
+            ProgramType::PerfEvent => {
+                let words = self.program_type.context().words;
+                format!("(ctx-{} ctx)", words[self.choices.below(words.len())].name)
+            }
             _ => match self.choices.below(7) {
                 6 => "(get-syscall-id ctx)".to_owned(),
                 index => format!("(get-syscall-arg ctx {index})"),
