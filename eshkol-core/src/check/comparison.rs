@@ -2,11 +2,12 @@
 
 use super::checker::{Checker, local_of};
 use super::range::Range;
-use super::typed::{CompareOp, Type};
+use super::typed::{self, CompareOp, Type};
 use super::types::DataType;
 use super::value::{Run, Static, Value};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::source::Span;
+use crate::syntax::Name;
 
 /// The comparisons of the language.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -122,7 +123,7 @@ impl Checker<'_> {
         if !unsigned || number.literal || self.is_prelude(span) || !self.flow.reachable {
             return;
         }
-        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
+        let name = self.name_of(&number.expr);
         let (what, signed) = match name {
             Some(name) => (format!("`{name}` is unsigned"), format!("`({name} : i64 …)` where it is bound")),
             None => ("this number is unsigned".to_owned(), "`(the i64 …)` around it".to_owned()),
@@ -135,9 +136,15 @@ impl Checker<'_> {
         );
     }
 
+    /// The name that a program has for what an expression reads. What a probed function was called with has none.
+    fn name_of(&self, expr: &typed::Expr) -> Option<Name> {
+        let local = local_of(expr).filter(|local| !self.function.called_with.contains(local))?;
+        Some(self.function.locals.at(local).name.clone())
+    }
+
     /// Reports that an unsigned number is compared with a negative one.
     pub(super) fn never_negative(&mut self, number: &Run, span: Span) {
-        let name = local_of(&number.expr).map(|local| self.function.locals.at(local).name.clone());
+        let name = self.name_of(&number.expr);
         let diagnostic = match name {
             Some(name) => Diagnostic::error(
                 catalogue::NEVER_NEGATIVE,
