@@ -8,6 +8,7 @@ mod branch;
 pub mod builtin;
 mod call;
 mod callback;
+mod callback_rounds;
 mod checker;
 mod comparison;
 pub mod constant;
@@ -112,6 +113,7 @@ pub fn check(
     }
     for program in &programs {
         effort::check(program, &functions, declarations.min_kernel, diagnostics);
+        callback_rounds::check(program, &functions, diagnostics);
     }
     if diagnostics.has_errors() {
         return None;
