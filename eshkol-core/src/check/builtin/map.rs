@@ -11,13 +11,15 @@ use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
-use crate::kernel::{HelperId, MapKind};
+use crate::kernel::{HelperId, KernelVersion, MapKind};
 use crate::source::Span;
 
 const LOOKUP: HelperId = HelperId(1);
 const UPDATE: HelperId = HelperId(2);
 const DELETE: HelperId = HelperId(3);
 const REDIRECT_MAP: HelperId = HelperId(51);
+/// The first kernel whose helpers take what is reserved in a ring buffer as a key or a value. Commit 9ef40974a82a.
+const RECORDS_ARE_KEYS: KernelVersion = KernelVersion::new(6, 2);
 /// `BPF_NOEXIST`
 const NO_EXIST: i128 = 1;
 
@@ -160,7 +162,19 @@ fn data_argument(checker: &mut Checker<'_>, data: &DataType, value: Value, role:
         );
         return None;
     }
-    Some(Argument::Value(run.expr))
+    let is_record = matches!(run.expr.ty, Type::Ref(RefType { region: Region::RingBuffer(_), .. }));
+    match is_record && checker.program.min_kernel < RECORDS_ARE_KEYS {
+        true => Some(Argument::Value(copied(checker, data, run.expr))),
+        false => Some(Argument::Value(run.expr)),
+    }
+}
+
+/// A copy on the stack.
+fn copied(checker: &Checker<'_>, data: &DataType, original: typed::Expr) -> typed::Expr {
+    let (span, size) = (original.span, checker.declarations.types.size(data));
+    let ty = Type::Ref(RefType { target: RefTarget::Data(data.clone()), region: Region::Stack });
+    let parts = vec![Part { offset: 0, value: PartValue::Copy(original, size) }];
+    typed::Expr::new(ty, span, Typed::Allocate { data: data.clone(), parts })
 }
 
 /// The key of an LPM trie: all bits of an address, with their number in front.

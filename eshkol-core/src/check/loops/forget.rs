@@ -115,7 +115,8 @@ impl Checker<'_> {
             let mut ranges = done.rounds.iter().filter_map(|round| round.flow.ranges.get(&local));
             let range = match start.ranges.get(&local) {
                 Some(entry) => ranges.fold(*entry, |range, next| range.union(*next)),
-                None => *ranges.next()?,
+                // No range is kept of what is true or false.
+                None => ranges.next().copied().unwrap_or(Range::new(0, 1)),
             };
             (!counts(what)).then(|| Carried::new(what, ty, range))?
         });
