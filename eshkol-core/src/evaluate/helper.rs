@@ -170,13 +170,17 @@ impl<'u> Machine<'u> {
                 let _context = given.next();
                 let map = map_of(given.next(), span)?;
                 let index = word_of(given.next(), span)? & 0xffff_ffff;
-                match self.program_at(map, index, span)? {
-                    Some(program) if self.tail_calls < super::TAIL_CALLS => {
-                        self.tail_calls += 1;
-                        return Err(Stop::TailCall(program));
-                    }
-                    _ => 0,
+                let program = self.program_at(map, index, span)?;
+                // Kernels before 6.12 count calls that find no program as well (commit 116e04ba1459).
+                let missing =
+                    self.unit.maps.get(map).is_some_and(|map| index < map.max_entries.into()) && program.is_none();
+                self.missed_tail_calls += u32::from(missing);
+                if let Some(program) = program.filter(|_| self.tail_calls < super::TAIL_CALLS) {
+                    self.tail_calls += 1;
+                    self.unspecified |= self.tail_calls + self.missed_tail_calls > super::TAIL_CALLS;
+                    return Err(Stop::TailCall(program));
                 }
+                0
             }
             TIME => self.times.next().unwrap_or(0),
             RANDOM => self.random.next().unwrap_or(0).into(),

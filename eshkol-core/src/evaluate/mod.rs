@@ -161,6 +161,7 @@ fn run_here(
         steps: STEPS,
         depth: 0,
         tail_calls: 0,
+        missed_tail_calls: 0,
     };
     let verdict = machine.program(program)?;
     let verdict = verdict.word().ok_or_else(|| Violation {
@@ -255,6 +256,8 @@ struct Machine<'u> {
     steps: u64,
     depth: u32,
     tail_calls: u32,
+    /// Those that found no program.
+    missed_tail_calls: u32,
 }
 
 impl<'u> Machine<'u> {

@@ -18,8 +18,8 @@ const LOOKUP: HelperId = HelperId(1);
 const UPDATE: HelperId = HelperId(2);
 const DELETE: HelperId = HelperId(3);
 const REDIRECT_MAP: HelperId = HelperId(51);
-/// The first kernel whose helpers take what is reserved in a ring buffer as a key or a value. Commit 9ef40974a82a.
-const RECORDS_ARE_KEYS: KernelVersion = KernelVersion::new(6, 2);
+/// The first kernel whose helpers take what is reserved in a ring buffer as a value of a map. Commit 9ef40974a82a.
+const RECORDS_ARE_VALUES: KernelVersion = KernelVersion::new(6, 2);
 /// `BPF_NOEXIST`
 const NO_EXIST: i128 = 1;
 
@@ -109,7 +109,9 @@ fn key_argument(checker: &mut Checker<'_>, id: MapId, value: Value) -> Option<Ar
     {
         index_fits(checker, &map, run.range, run.constant(), place);
     }
-    data_argument(checker, &map.key, value, "key", &map)
+    // Of what is reserved a call takes one thing, which can be the value.
+    let key = data_argument(checker, &map.key, value, "key", &map)?;
+    Some(unreserved(checker, &map.key, key))
 }
 
 /// Warns of an index that its map does not have.
@@ -162,10 +164,16 @@ fn data_argument(checker: &mut Checker<'_>, data: &DataType, value: Value, role:
         );
         return None;
     }
-    let is_record = matches!(run.expr.ty, Type::Ref(RefType { region: Region::RingBuffer(_), .. }));
-    match is_record && checker.program.min_kernel < RECORDS_ARE_KEYS {
-        true => Some(Argument::Value(copied(checker, data, run.expr))),
-        false => Some(Argument::Value(run.expr)),
+    Some(Argument::Value(run.expr))
+}
+
+/// The argument, or where it is reserved in a ring buffer a copy of it.
+fn unreserved(checker: &Checker<'_>, data: &DataType, argument: Argument) -> Argument {
+    match argument {
+        Argument::Value(expr) if matches!(expr.ty, Type::Ref(RefType { region: Region::RingBuffer(_), .. })) => {
+            Argument::Value(copied(checker, data, expr))
+        }
+        other => other,
     }
 }
 
@@ -227,7 +235,10 @@ fn update(checker: &mut Checker<'_>, mut call: Call<'_>) -> Value {
     let Some(id) = map_argument(checker, &map, Use::Update) else { return Value::Error(span) };
     let key = key_argument(checker, id, key);
     let declared = checker.declarations.maps.at(id).clone();
-    let value = data_argument(checker, &declared.value, value, "value", &declared);
+    let mut value = data_argument(checker, &declared.value, value, "value", &declared);
+    if checker.program.min_kernel < RECORDS_ARE_VALUES {
+        value = value.map(|value| unreserved(checker, &declared.value, value));
+    }
     if let Value::Static(Static::Keyword(name), place) = &flags {
         let message = format!("`:{name}` is no way to update a map");
         return checker.report(
