@@ -47,11 +47,24 @@ mod kind {
 pub(crate) enum Part {
     /// A number or enum of so many bytes.
     Number(u32),
-    /// The address of a struct of this name.
-    Struct(String),
+    /// The address of something.
+    Pointer(Target),
     /// Nothing.
     Nothing,
     /// Anything else.
+    Other,
+}
+
+/// What is at an address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Target {
+    /// A struct of this name, and so many bytes.
+    Struct(String, u32),
+    /// A number or enum of so many bytes.
+    Number(u32),
+    /// Anything: `void`.
+    Anything,
+    /// Something else.
     Other,
 }
 
@@ -59,7 +72,8 @@ pub(crate) enum Part {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Function {
     pub(crate) id: u32,
-    pub(crate) parameters: Vec<Part>,
+    /// With their names, which tell the verifier more of them (`Documentation/bpf/kfuncs.rst`).
+    pub(crate) parameters: Vec<(String, Part)>,
     pub(crate) result: Part,
 }
 
@@ -129,7 +143,10 @@ impl KernelTypes {
         let (id, at, _) = self.all().find(is_it)?;
         let (at, _, result) = self.find(self.word(at + 8)?)?;
         let length = self.word(at + 4)? as usize & 0xffff;
-        let parameters = (0..length).map(|index| Some(self.part(self.word(at + TYPE + 8 * index + 4)?)));
+        let parameters = (0..length).map(|index| {
+            let parameter = at + TYPE + 8 * index;
+            Some((self.name(parameter)?.to_owned(), self.part(self.word(parameter + 4)?)))
+        });
         Some(Function { id, parameters: parameters.collect::<Option<_>>()?, result: self.part(result) })
     }
 
@@ -138,12 +155,23 @@ impl KernelTypes {
         let Some((_, found, of)) = self.plain(id) else { return if id == 0 { Part::Nothing } else { Part::Other } };
         match found {
             kind::INT | kind::ENUM | kind::ENUM_64 => Part::Number(of),
-            kind::POINTER => match self.plain(of) {
-                Some((at, kind::STRUCT, _)) => Part::Struct(self.name(at).unwrap_or_default().to_owned()),
-                _ => Part::Other,
-            },
+            kind::POINTER => Part::Pointer(match self.plain(of) {
+                Some((at, kind::STRUCT, bytes)) => Target::Struct(self.name(at).unwrap_or_default().to_owned(), bytes),
+                Some((_, kind::INT | kind::ENUM | kind::ENUM_64, bytes)) => Target::Number(bytes),
+                None if self.is_void(of) => Target::Anything,
+                _ => Target::Other,
+            }),
             _ => Part::Other,
         }
+    }
+
+    /// Whether a type is none, but for qualifiers: `const void`.
+    fn is_void(&self, id: u32) -> bool {
+        let mut id = id;
+        while let Some((_, kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG, of)) = self.find(id) {
+            id = of;
+        }
+        id == 0
     }
 
     /// A type without the names and qualifiers before it.
@@ -192,8 +220,8 @@ mod tests {
 
     #[test]
     fn functions_are_found_with_what_they_take() {
-        // 1: an int of 8 bytes; 2: a name for it; 3: a struct; 4: const of it; 5: a pointer to that; 6: s64 (const struct map *, s64);
-        // 7: the function; 8: its tag.
+        // 1: an int of 8 bytes; 2: a name for it; 3: a struct; 4: const of it; 5: a pointer to that; 6: s64 (const struct map *, s64,
+        // const void *, s64 *); 7: the function; 8: its tag; 9: const void; 10: a pointer to that; 11: a pointer to 2.
         let types = [
             [1, 1 << 24, 8].as_slice(),
             &[64],
@@ -201,16 +229,25 @@ mod tests {
             &[9, 4 << 24, 0],
             &[0, 10 << 24, 3],
             &[0, 2 << 24, 4],
-            &[0, 13 << 24 | 2, 2, 0, 5, 0, 2],
+            &[0, 13 << 24 | 4, 2, 0, 5, 0, 2, 28, 10, 0, 11],
             &[13, 12 << 24, 6],
             &[18, 17 << 24, 7],
             &[u32::MAX],
+            &[0, 10 << 24, 0],
+            &[0, 2 << 24, 9],
+            &[0, 2 << 24, 2],
         ]
         .concat();
-        let bytes = table(&types, "int\0s64\0map\0call\0bpf_kfunc\0");
+        let bytes = table(&types, "int\0s64\0map\0call\0bpf_kfunc\0s__ign\0");
         let types = KernelTypes::parse(bytes.clone()).unwrap();
         let found = types.function("call").unwrap();
-        let parameters = vec![Part::Struct("map".to_owned()), Part::Number(8)];
+        let named = |name: &str, part: Part| (name.to_owned(), part);
+        let parameters = vec![
+            named("", Part::Pointer(Target::Struct("map".to_owned(), 0))),
+            named("", Part::Number(8)),
+            named("s__ign", Part::Pointer(Target::Anything)),
+            named("", Part::Pointer(Target::Number(8))),
+        ];
         assert_eq!(found, Function { id: 7, parameters, result: Part::Number(8) });
         assert_eq!(types.function("map"), None);
         assert_eq!(types.callable(), [(7, "call".to_owned())]);

@@ -43,6 +43,14 @@ pub enum KfuncPart {
     Number(u32),
     /// A map.
     Map,
+    /// The context.
+    Context,
+    /// Memory of so many bytes.
+    Memory(u32),
+    /// Memory of as many bytes as the next parameter says.
+    SizedMemory,
+    /// Text that ends with a NUL.
+    String,
 }
 
 /// A declared map.

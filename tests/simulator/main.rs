@@ -2,6 +2,7 @@
 
 mod histograms;
 mod kernel_functions;
+mod kernel_functions_with_memory;
 mod large_events;
 mod logging;
 mod network;

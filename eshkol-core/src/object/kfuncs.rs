@@ -4,10 +4,10 @@
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _};
 
-use super::btf::{Btf, Linkage, SectionVariable, StringOffset, Type, TypeId};
+use super::btf::{Btf, Encoding, Linkage, SectionVariable, StringOffset, Type, TypeId};
 use super::instruction::SLOT;
 use super::layout::Layout;
-use super::types::integer;
+use super::types::{DataTypes, integer};
 use super::{Error, Input};
 use crate::bindings::symbol;
 use crate::bpf::RelocationTarget;
@@ -19,10 +19,10 @@ const SECTION: &str = ".ksyms";
 const ROOM: u32 = 4;
 
 /// Says what externs there are.
-pub(super) fn define(btf: &mut Btf, input: &Input<'_>) -> Result<(), Error> {
+pub(super) fn define(btf: &mut Btf, types: &mut DataTypes<'_>, input: &Input<'_>) -> Result<(), Error> {
     let mut variables: Vec<SectionVariable> = Vec::new();
     for function in input.unit.kfuncs.values() {
-        let prototype = prototype(btf, function)?;
+        let prototype = prototype(btf, types, function)?;
         let name = btf.name(&function.symbol)?;
         let function = btf.add(Type::Function { name, prototype, linkage: Linkage::Extern })?;
         let offset = variables.last().map_or(0, |last| last.offset.saturating_add(ROOM));
@@ -36,15 +36,22 @@ pub(super) fn define(btf: &mut Btf, input: &Input<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn prototype(btf: &mut Btf, function: &Kfunc) -> Result<TypeId, Error> {
+/// What libbpf compares with the kernel's function: of what is behind pointers it looks at the kind alone.
+fn prototype(btf: &mut Btf, types: &mut DataTypes<'_>, function: &Kfunc) -> Result<TypeId, Error> {
     let mut parameters = Vec::new();
     for (name, parameter) in &function.parameters {
         let ty = match parameter {
             KfuncParameter::Int(int) => integer(btf, *int)?,
-            KfuncParameter::Map => {
-                let name = btf.name("bpf_map")?;
-                let map = btf.add(Type::Struct { name, bytes: 0, members: Vec::new() })?;
-                btf.pointer(map)?
+            KfuncParameter::Map => pointer_to_struct(btf, "bpf_map")?,
+            KfuncParameter::Context => pointer_to_struct(btf, "context")?,
+            KfuncParameter::Memory(data) => {
+                let data = types.id(btf, data)?;
+                btf.pointer(data)?
+            }
+            KfuncParameter::SizedMemory => btf.pointer(TypeId::VOID)?,
+            KfuncParameter::String => {
+                let character = btf.int("char", 1, Encoding::Char)?;
+                btf.pointer(character)?
             }
         };
         let name = btf.name(&symbol(name)).unwrap_or(StringOffset::EMPTY);
@@ -55,6 +62,13 @@ fn prototype(btf: &mut Btf, function: &Kfunc) -> Result<TypeId, Error> {
         None => TypeId::VOID,
     };
     btf.add(Type::Prototype { result, parameters })
+}
+
+/// The address of a struct of this name, whatever is in it.
+fn pointer_to_struct(btf: &mut Btf, name: &str) -> Result<TypeId, Error> {
+    let name = btf.name(name)?;
+    let named = btf.add(Type::Struct { name, bytes: 0, members: Vec::new() })?;
+    btf.pointer(named)
 }
 
 /// Where in a written object the calls are: bytes from the start of the file.

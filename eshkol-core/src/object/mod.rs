@@ -103,7 +103,7 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
     let maps = maps::define(&mut btf, &mut types, input.unit)?;
     let data = data::sections(&mut btf, &mut types, input)?;
     if input.externs {
-        kfuncs::define(&mut btf, input)?;
+        kfuncs::define(&mut btf, &mut types, input)?;
     }
     let mut sections = Vec::new();
     for section in &layout.sections {

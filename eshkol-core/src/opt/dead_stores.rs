@@ -190,6 +190,32 @@ mod tests {
     }
 
     #[test]
+    fn a_function_of_the_kernel_may_read_all_that_it_is_given_a_part_of() {
+        gives(
+            run,
+            "slot s0 size 16 align 8
+             b0(v0):
+               v1: stack = slot s0
+               store.8 v1 + 0, v0
+               store.8 v1 + 8, v0
+               v2 = const 8
+               v3: stack = add v1, v2
+               v4 = kernel kfunc0(v3)
+               store.8 v1 + 8, v4
+               return v4",
+            "slot s0 size 16 align 8
+             b0(v0):
+               v1: stack = slot s0
+               store.8 v1 + 0, v0
+               store.8 v1 + 8, v0
+               v2 = const 8
+               v3: stack = add v1, v2
+               v4 = kernel kfunc0(v3)
+               return v4",
+        );
+    }
+
+    #[test]
     fn what_is_written_again_or_never_read() {
         gives(
             run,

@@ -104,6 +104,7 @@ fn only_reads(helper: &Helper) -> bool {
 mod tests {
     use super::*;
     use crate::arena::Id as _;
+    use crate::check::typed::KfuncId;
     use crate::ir::FunctionId;
 
     fn call(id: u32) -> Op {
@@ -112,7 +113,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_changes_everything() {
-        for op in [call(99_999), Op::CallFunction { function: FunctionId::new(0), arguments: Vec::new() }] {
+        let declared = Op::CallHelper { helper: HelperId::declared(KfuncId::new(0)), arguments: Vec::new() };
+        for op in [call(99_999), declared, Op::CallFunction { function: FunctionId::new(0), arguments: Vec::new() }] {
             assert!(writes_argument(&op, 0) && changes_shared_memory(&op) && changes_packet(&op));
         }
     }

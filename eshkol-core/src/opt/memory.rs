@@ -291,6 +291,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_function_of_the_kernel_may_have_written() {
+        let text = "slot s0 size 16 align 8
+             b0(v0, v1: map-value):
+               v2: stack = slot s0
+               store.8 v2 + 0, v0
+               store.8 v2 + 8, v0
+               store.8 v1 + 0, v0
+               v3 = kernel kfunc0(v2)
+               v4 = load.8 v2 + 0
+               v5 = load.8 v1 + 0
+               store.8 v2 + 8, v0
+               v6 = kernel kfunc0(v2)
+               v7 = add v4, v5
+               v8 = add v7, v6
+               return v8";
+        gives(little, text, text);
+    }
+
+    #[test]
     fn stores_of_what_is_there() {
         gives(
             little,

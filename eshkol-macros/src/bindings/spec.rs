@@ -199,6 +199,13 @@ fn kfunc_spec(input: Input<'_>, id: KfuncId, function: &Kfunc) -> TokenStream {
             quote!(::eshkol::spec::KfuncPart::Number(#bytes))
         }
         KfuncParameter::Map => quote!(::eshkol::spec::KfuncPart::Map),
+        KfuncParameter::Context => quote!(::eshkol::spec::KfuncPart::Context),
+        KfuncParameter::Memory(data) => {
+            let bytes = input.unit().types.size(data);
+            quote!(::eshkol::spec::KfuncPart::Memory(#bytes))
+        }
+        KfuncParameter::SizedMemory => quote!(::eshkol::spec::KfuncPart::SizedMemory),
+        KfuncParameter::String => quote!(::eshkol::spec::KfuncPart::String),
     });
     let result = match function.result.map(IntType::bytes) {
         Some(bytes) => quote!(::core::option::Option::Some(#bytes)),

@@ -442,7 +442,7 @@ impl<'a> Run<'a> {
     /// Calls a function of the kernel that the unit declares.
     fn call_kernel(&mut self, number: u32) -> Result<(), Fault> {
         let number = number as usize;
-        let count = self.world.kernel_functions.get(number).map_or(0, |function| function.parameters);
+        let count = self.world.kernel_functions.get(number).map_or(0, |function| function.parameters.len());
         let arguments: Vec<u64> =
             (1..=5).take(count).map(|register| self.registers.get(register)).collect::<Result<_, _>>()?;
         let result = kernel_function::call(self, number, &arguments)?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::context::{Context, XDP_MD};
 use super::environment::{Environment, Task};
 use super::execute::{Redirect, Run, World};
+use super::kernel_function::KernelArguments;
 use super::map::{Map, Value};
 use super::map_handle::SimulatedMap;
 use super::memory::{Fault, Kind, Memory, Region};
@@ -179,12 +180,13 @@ impl Machine {
         self.world().environment.user_stack = addresses.to_vec();
     }
 
-    /// Has something stand in for a function of the kernel that the unit declares, by its name there: it is given the arguments, and what it gives
-    /// is the result. It runs in the middle of a program, so it can't ask the unit for anything.
+    /// Has something stand in for a function of the kernel that the unit declares, by its name there: it is given the arguments, as a slice of
+    /// numbers and with [the memory](KernelArguments) at those that are addresses, and what it gives is the result. It runs in the middle of a
+    /// program, so it can't ask the unit for anything.
     pub fn set_kernel_function(
         &self,
         symbol: &str,
-        work: impl FnMut(&[u64]) -> u64 + Send + 'static,
+        work: impl FnMut(&mut KernelArguments<'_>) -> u64 + Send + 'static,
     ) -> Result<(), SimulatorError> {
         let mut world = self.world();
         let found = world.kernel_functions.iter_mut().find(|function| function.symbol == symbol);

@@ -65,11 +65,8 @@ pub(crate) struct Changes<'a> {
 impl Changes<'_> {
     /// The functions, without anything that stands in for them yet.
     pub(super) fn kernel_functions(&self) -> Vec<KernelFunction> {
-        let function = |spec: &KfuncSpec| KernelFunction {
-            symbol: spec.symbol,
-            parameters: spec.parameters.len(),
-            stand_in: None,
-        };
+        let function =
+            |spec: &KfuncSpec| KernelFunction { symbol: spec.symbol, parameters: spec.parameters, stand_in: None };
         self.kfuncs.iter().map(function).collect()
     }
 }

@@ -104,7 +104,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
                 Value::Static(Static::Map(id), _) if kinds.contains(&checker.declarations.maps.at(id).kind) => {
                     Some(Argument::Map(id))
                 }
-                other => wrong_argument(checker, helper, &other, "a map of the right kind"),
+                other => wrong_argument(checker, helper.name, &other, "a map of the right kind"),
             },
             ArgumentKind::Int(_) => number(checker, value),
             ArgumentKind::NetworkInt(int) => number(checker, value).map(|argument| in_network_order(argument, int)),
@@ -124,7 +124,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
                     memory = Some((0, span));
                     number(checker, value)
                 } else {
-                    let found = checker.memory_argument(helper, value);
+                    let found = checker.memory_argument(helper.name, helper.packet_memory, value);
                     memory = found.as_ref().map(|(_, size)| (*size, span));
                     let needed = match kind {
                         ArgumentKind::FixedMemory(bytes) => bytes,
@@ -142,11 +142,11 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
                 }
             }
             ArgumentKind::MapKey | ArgumentKind::MapValue => {
-                wrong_argument(checker, helper, &value, "what `map-lookup` and `map-update` take")
+                wrong_argument(checker, helper.name, &value, "what `map-lookup` and `map-update` take")
             }
-            ArgumentKind::Record => wrong_argument(checker, helper, &value, "what `ringbuf-reserve` gives"),
+            ArgumentKind::Record => wrong_argument(checker, helper.name, &value, "what `ringbuf-reserve` gives"),
             ArgumentKind::Callback | ArgumentKind::CallbackContext => {
-                wrong_argument(checker, helper, &value, "what `map-for-each` gives it")
+                wrong_argument(checker, helper.name, &value, "what `map-for-each` gives it")
             }
         };
         match argument {
@@ -177,7 +177,13 @@ fn in_network_order(argument: Argument, int: IntType) -> Argument {
 }
 
 /// A size that the memory before it is known to have.
-fn sized(checker: &mut Checker<'_>, value: Value, size: u32, memory: Span, or_zero: bool) -> Option<Argument> {
+pub(in super::super) fn sized(
+    checker: &mut Checker<'_>,
+    value: Value,
+    size: u32,
+    memory: Span,
+    or_zero: bool,
+) -> Option<Argument> {
     let run = checker.int(value)?;
     let least = if or_zero { 0 } else { 1 };
     let fits = run.range.within(super::super::range::Range::new(least, i128::from(size)));
@@ -195,18 +201,29 @@ fn sized(checker: &mut Checker<'_>, value: Value, size: u32, memory: Span, or_ze
     Some(Argument::Value(checker.visible(run).expr))
 }
 
-fn wrong_argument(checker: &mut Checker<'_>, helper: &Helper, value: &Value, wanted: &str) -> Option<Argument> {
+/// Reports that what is called wants something else.
+pub(in super::super) fn wrong_argument(
+    checker: &mut Checker<'_>,
+    name: &str,
+    value: &Value,
+    wanted: &str,
+) -> Option<Argument> {
     if !matches!(value, Value::Error(_)) {
         let what = checker.describe(value);
-        let message = format!("`{}` wants {wanted} here, and this is {what}", helper.name);
+        let message = format!("`{name}` wants {wanted} here, and this is {what}");
         checker.error(catalogue::TYPE_MISMATCH, value.span(), message);
     }
     None
 }
 
 impl Checker<'_> {
-    /// Memory for a helper, and how many bytes are there.
-    fn memory_argument(&mut self, helper: &Helper, value: Value) -> Option<(typed::Expr, u32)> {
+    /// Memory for what is called, and how many bytes are there.
+    pub(in super::super) fn memory_argument(
+        &mut self,
+        name: &str,
+        may_be_packet: bool,
+        value: Value,
+    ) -> Option<(typed::Expr, u32)> {
         if let Value::Static(Static::String(text), span) = &value {
             let mut bytes = text.as_bytes().to_vec();
             bytes.push(0);
@@ -221,8 +238,8 @@ impl Checker<'_> {
             Type::Ref(RefType { target, region }) => {
                 // What was copied out of the packet is on the stack.
                 let in_packet = self.program.program_type.facts().packet != PacketAccess::Copied;
-                if *region == Region::Packet && in_packet && !helper.packet_memory {
-                    let message = format!("`{}` can't take memory of the packet", helper.name);
+                if *region == Region::Packet && in_packet && !may_be_packet {
+                    let message = format!("`{name}` can't take memory of the packet");
                     self.error(catalogue::TYPE_MISMATCH, run.expr.span, message);
                     return None;
                 }
@@ -240,7 +257,7 @@ impl Checker<'_> {
                 None
             }
             _ => {
-                wrong_argument(self, helper, &Value::Run(run), "memory: a struct, an array or a header");
+                wrong_argument(self, name, &Value::Run(run), "memory: a struct, an array or a header");
                 None
             }
         }

@@ -54,12 +54,20 @@ pub struct Kfunc {
 }
 
 /// What a function of the kernel takes.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KfuncParameter {
     /// A number.
     Int(IntType),
     /// A map.
     Map,
+    /// The context.
+    Context,
+    /// Memory of the program in which this is, which the function may read and write.
+    Memory(DataType),
+    /// Such memory of any size: the next parameter is a number, and says how many bytes of it there are.
+    SizedMemory,
+    /// Text that ends with a NUL, which the function reads and the verifier does not look at.
+    String,
 }
 
 /// What a map is there for that no text defines.
