@@ -3,12 +3,14 @@
 use super::{Arguments, Errno, Fault, Helper, Run, negated, size};
 
 pub(super) static HELPERS: &[Helper] = &[
+    Helper { number: 4, name: "bpf_probe_read", arguments: 3, call: probe_read },
+    Helper { number: 45, name: "bpf_probe_read_str", arguments: 3, call: probe_read_string },
     Helper { number: 105, name: "bpf_strtol", arguments: 4, call: |run, arguments| parse(run, arguments, true) },
     Helper { number: 106, name: "bpf_strtoul", arguments: 4, call: |run, arguments| parse(run, arguments, false) },
     Helper { number: 112, name: "bpf_probe_read_user", arguments: 3, call: no_user_memory },
-    Helper { number: 113, name: "bpf_probe_read_kernel", arguments: 3, call: probe_read },
+    Helper { number: 113, name: "bpf_probe_read_kernel", arguments: 3, call: probe_kernel },
     Helper { number: 114, name: "bpf_probe_read_user_str", arguments: 3, call: no_user_memory },
-    Helper { number: 115, name: "bpf_probe_read_kernel_str", arguments: 3, call: probe_read_string },
+    Helper { number: 115, name: "bpf_probe_read_kernel_str", arguments: 3, call: probe_kernel_string },
 ];
 
 /// Copies from an address that need not be one; the buffer is zero where it is not.
@@ -18,7 +20,7 @@ fn probe_read(run: &mut Run<'_>, [buffer, length, from, ..]: Arguments) -> Resul
             run.write_all(buffer, &bytes, bytes.len())?;
             Ok(0)
         }
-        Err(_) => bad_address(run, buffer, length),
+        Err(_) => bad_address(run, buffer, length, libc::EFAULT),
     }
 }
 
@@ -29,7 +31,7 @@ fn probe_read_string(run: &mut Run<'_>, [buffer, length, from, ..]: Arguments) -
         match run.world.memory.bytes(from.wrapping_add(at), 1) {
             Ok(byte) if byte[0] != 0 => text.push(byte[0]),
             Ok(_) => break,
-            Err(_) => return bad_address(run, buffer, length),
+            Err(_) => return bad_address(run, buffer, length, libc::EFAULT),
         }
     }
     if length == 0 {
@@ -41,14 +43,32 @@ fn probe_read_string(run: &mut Run<'_>, [buffer, length, from, ..]: Arguments) -
     Ok(text.len() as u64)
 }
 
-/// The simulated process has no memory.
-fn no_user_memory(run: &mut Run<'_>, [buffer, length, ..]: Arguments) -> Result<u64, Fault> {
-    bad_address(run, buffer, length)
+/// The same from the kernel's memory, where no address of a process is (`copy_from_kernel_nofault_allowed` in
+/// `arch/x86/mm/maccess.c`).
+fn probe_kernel(run: &mut Run<'_>, arguments @ [buffer, length, from, ..]: Arguments) -> Result<u64, Fault> {
+    if is_of_process(from) { bad_address(run, buffer, length, libc::ERANGE) } else { probe_read(run, arguments) }
 }
 
-fn bad_address(run: &mut Run<'_>, buffer: u64, length: u64) -> Result<u64, Fault> {
+fn probe_kernel_string(run: &mut Run<'_>, arguments @ [buffer, length, from, ..]: Arguments) -> Result<u64, Fault> {
+    if is_of_process(from) && length != 0 {
+        return bad_address(run, buffer, length, libc::ERANGE);
+    }
+    probe_read_string(run, arguments)
+}
+
+/// Addresses of the kernel are negative as numbers with a sign.
+fn is_of_process(address: u64) -> bool {
+    address >> 63 == 0
+}
+
+/// The simulated process has no memory.
+fn no_user_memory(run: &mut Run<'_>, [buffer, length, ..]: Arguments) -> Result<u64, Fault> {
+    if length == 0 { Ok(0) } else { bad_address(run, buffer, length, libc::EFAULT) }
+}
+
+fn bad_address(run: &mut Run<'_>, buffer: u64, length: u64, errno: i32) -> Result<u64, Fault> {
     run.write_all(buffer, &[], size(length))?;
-    Ok(negated(Errno(libc::EFAULT)))
+    Ok(negated(Errno(errno)))
 }
 
 /// Reads a number from text into memory; gives how many bytes of the text it took.
