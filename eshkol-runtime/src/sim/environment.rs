@@ -1,4 +1,7 @@
-//! What programs can ask about: the time, random numbers, the CPU, the current task. All of it is the same in every run, unless a test sets it.
+//! What programs can ask about: the time, random numbers, the CPU, the current task, interfaces. All of it is the same in every run, unless a test sets
+//! it.
+
+use std::collections::BTreeMap;
 
 /// What is around the program.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub(super) struct Environment {
     pub(super) user_stack: Vec<u64>,
     /// `ingress_ifindex` and `rx_queue_index` of packets.
     pub(super) ingress: (u32, u32),
+    /// How long the packets of interfaces are at most, where that was set.
+    mtus: BTreeMap<u32, u32>,
     /// Calls of functions that a test has begun.
     pub(super) frames: u64,
     /// Instructions that a run may take.
@@ -61,10 +66,29 @@ impl Environment {
             kernel_stack: Vec::new(),
             user_stack: Vec::new(),
             ingress: (1, 0),
+            mtus: BTreeMap::new(),
             frames: 0,
             step_limit: 16 << 20,
             trace: Vec::new(),
         }
+    }
+
+    /// Whether there is an interface with this index: there is one with every index that can be (`dev_new_index` in `net/core/dev.c`).
+    pub(super) fn is_interface(&self, index: u32) -> bool {
+        (1..=i32::MAX.cast_unsigned()).contains(&index)
+    }
+
+    /// Sets how long the packets of an interface are at most, without their Ethernet header.
+    pub(super) fn set_mtu(&mut self, interface: u32, mtu: u32) {
+        self.mtus.insert(interface, mtu);
+    }
+
+    /// The same, where there is such an interface; 0 stands for the one that packets come from.
+    pub(super) fn mtu(&self, interface: u32) -> Option<u32> {
+        /// `ETH_DATA_LEN`
+        const ETHERNET: u32 = 1500;
+        let interface = if interface == 0 { self.ingress.0 } else { interface };
+        self.is_interface(interface).then(|| self.mtus.get(&interface).copied().unwrap_or(ETHERNET))
     }
 
     /// Random numbers begin anew.

@@ -31,6 +31,10 @@ pub(super) struct World {
 pub enum Redirect {
     /// Out of the interface with this index (`bpf_redirect`).
     Interface(u32),
+    /// The same, with the Ethernet addresses of the neighbour that its route says (`bpf_redirect_neigh`).
+    Neighbour(u32),
+    /// Into the other end of the interface with this index (`bpf_redirect_peer`).
+    Peer(u32),
     /// To what a map has under this key (`bpf_redirect_map`).
     Entry {
         /// The map's symbol in the object.
@@ -43,6 +47,18 @@ pub enum Redirect {
         /// The map's symbol in the object.
         map: String,
     },
+}
+
+/// A copy of a packet that a program has sent (`bpf_clone_redirect`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ClonedPacket {
+    /// The index of the interface.
+    pub interface: u32,
+    /// Whether it goes into the interface, as if it came from there, and not out of it.
+    pub into: bool,
+    /// The packet as it was then.
+    pub packet: Vec<u8>,
 }
 
 /// Registers, and which of them have a value.
@@ -118,6 +134,7 @@ pub(super) struct Run<'a> {
     pub(super) context: Context,
     pub(super) context_address: u64,
     pub(super) redirect: Option<Redirect>,
+    pub(super) clones: Vec<ClonedPacket>,
     /// What is neither sent nor discarded yet.
     pub(super) records: Vec<Record>,
 }
@@ -146,6 +163,7 @@ impl<'a> Run<'a> {
             context,
             context_address,
             redirect: None,
+            clones: Vec::new(),
             records: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::{Context, XDP_MD};
 use super::environment::{Environment, Task};
-use super::execute::{Redirect, Run, World};
+use super::execute::{ClonedPacket, Redirect, Run, World};
 use super::kernel_function::KernelArguments;
 use super::map::{Map, Value};
 use super::map_handle::SimulatedMap;
@@ -40,6 +40,8 @@ pub struct Outcome {
     pub metadata: Vec<u8>,
     /// Where the packet is to go, if the program called a helper that says so.
     pub redirect: Option<Redirect>,
+    /// Copies of it that the program sent while it ran (`bpf-clone-redirect`), in order.
+    pub clones: Vec<ClonedPacket>,
     /// How many instructions were executed.
     pub instructions: u64,
 }
@@ -204,6 +206,11 @@ impl Machine {
         self.world().environment.ingress = (interface, queue);
     }
 
+    /// Sets how long the packets of an interface are at most, without their Ethernet header: 1500 bytes where it was not set.
+    pub fn set_mtu(&self, interface: u32, mtu: u32) {
+        self.world().environment.set_mtu(interface, mtu);
+    }
+
     /// Sets how many instructions a run may take, about sixteen million at first.
     pub fn set_instruction_limit(&self, instructions: u64) {
         self.world().environment.step_limit = instructions;
@@ -262,6 +269,7 @@ impl Machine {
         let mut run = Run::new(&mut world, &self.0.programs, number, context, address);
         let result = run.start(&[address]);
         let (program, at, instructions, redirect) = (run.program, run.at, run.steps, run.redirect.take());
+        let clones = std::mem::take(&mut run.clones);
         let (mut metadata, mut bytes) = (Vec::new(), Vec::new());
         if let Some(packet) = run.end().packet() {
             (metadata, bytes) = packet.bytes(&world.memory);
@@ -272,7 +280,7 @@ impl Machine {
         // What the kernel takes of the result is its lower half.
         let return_value =
             result.map_err(|fault| violation(&self.0.programs[program], at, fault))? & u64::from(u32::MAX);
-        Ok(Outcome { return_value, packet: bytes, metadata, redirect, instructions })
+        Ok(Outcome { return_value, packet: bytes, metadata, redirect, clones, instructions })
     }
 
     /// Runs a program of any type on memory instead of a context, with its address in R1 and its length in R2, as tests of the instruction set do.
@@ -289,7 +297,7 @@ impl Machine {
         let packet = world.memory.remove(given, OVER).map(|region| region.bytes).unwrap_or_default();
         world.memory.forget_gone();
         let return_value = result.map_err(|fault| violation(&self.0.programs[program], at, fault))?;
-        Ok(Outcome { return_value, packet, metadata: Vec::new(), redirect: None, instructions })
+        Ok(Outcome { return_value, packet, metadata: Vec::new(), redirect: None, clones: Vec::new(), instructions })
     }
 
     fn program(&self, name: &str) -> Result<(usize, &Program), SimulatorError> {

@@ -5,8 +5,8 @@
 //! it. What the kernel's verifier refuses for what might happen, the simulator stops when it does happen: a run that ends well says nothing of
 //! other runs. The time, random numbers and CPUs are the same in every run unless the test sets them.
 //!
-//! What it does not have: most kernel functions (kfuncs), for which [`Machine::set_kernel_function`] has something stand in, routing tables and SYN cookies (`bpf_fib_lookup`, `bpf_tcp_raw_…`), packets of several
-//! fragments, spin locks, and the memory of a real process.
+//! What it does not have: most kernel functions (kfuncs), for which [`Machine::set_kernel_function`] has something stand in, routing tables and
+//! SYN cookies (`bpf_fib_lookup`, `bpf_tcp_raw_…`), packets of several fragments, sockets, spin locks, and the memory of a real process.
 
 mod alu;
 mod context;
@@ -27,7 +27,7 @@ mod unit;
 mod violation;
 
 pub use environment::Task;
-pub use execute::Redirect;
+pub use execute::{ClonedPacket, Redirect};
 pub use kernel_function::KernelArguments;
 pub use machine::{Machine, Outcome};
 pub use map_handle::SimulatedMap;

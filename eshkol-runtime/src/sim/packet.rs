@@ -104,6 +104,42 @@ impl Packet {
         meta.map(|_| ())
     }
 
+    /// Puts so many zeros in place of a part of the packet, which is in it. There is as much room as it takes: a socket buffer is made anew where it has
+    /// too little (`pskb_expand_head` in `net/core/skbuff.c`). Nothing is kept before the packet.
+    pub(super) fn replace(
+        &mut self,
+        memory: &mut Memory,
+        part: std::ops::Range<usize>,
+        zeros: usize,
+        why: &'static str,
+    ) {
+        if let Some(region) = memory.get_mut(self.region) {
+            let packet = region.bytes.get(self.data..self.end).unwrap_or_default();
+            let (before, after) = (packet.get(..part.start), packet.get(part.end..));
+            let room = vec![0; HEADROOM];
+            let bytes = [&room[..], before.unwrap_or_default(), &vec![0; zeros], after.unwrap_or_default()].concat();
+            (self.meta, self.data, self.end) = (HEADROOM, HEADROOM, bytes.len());
+            region.bytes = bytes;
+        }
+        self.renew(memory, why);
+    }
+
+    /// Writes to the packet, also where the program itself can't; what does not fit is left.
+    pub(super) fn write(&self, memory: &mut Memory, offset: usize, bytes: &[u8]) {
+        let start = self.data + offset;
+        let place = memory.get_mut(self.region).and_then(|region| region.bytes.get_mut(start..start + bytes.len()));
+        if let Some(place) = place.filter(|_| start + bytes.len() <= self.end) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    /// So many bytes at an offset of the packet, where they are in it.
+    pub(super) fn read<const N: usize>(&self, memory: &Memory, offset: usize) -> Option<[u8; N]> {
+        let start = self.data.checked_add(offset)?;
+        let end = start.checked_add(N).filter(|end| *end <= self.end)?;
+        memory.get(self.region)?.bytes.get(start..end)?.try_into().ok()
+    }
+
     /// Gives the packet new addresses.
     pub(super) fn renew(&mut self, memory: &mut Memory, why: &'static str) {
         if let Some(mut region) = memory.remove(self.region, why) {

@@ -91,12 +91,24 @@ impl Unit {
     }
 
     pub(crate) fn xdp_at(
-        mut self,
+        self,
         name: &'static str,
         code: &[Instruction],
         attach_points: &'static [&'static str],
     ) -> Self {
-        self.object = self.object.program("xdp", name, code);
+        self.program("xdp", "xdp", name, code, attach_points)
+    }
+
+    /// A program of any type, in the section that loaders know it by.
+    pub(crate) fn program(
+        mut self,
+        program_type: &'static str,
+        section: &'static str,
+        name: &'static str,
+        code: &[Instruction],
+        attach_points: &'static [&'static str],
+    ) -> Self {
+        self.object = self.object.program(section, name, code);
         let lines = (0..20).map(|instruction| LineSpec {
             instruction,
             line: 10 + instruction,
@@ -106,7 +118,7 @@ impl Unit {
         self.programs.push(ProgramSpec {
             name,
             symbol: name,
-            program_type: "xdp",
+            program_type,
             attach_points,
             file: "src/firewall.esh",
             lines: lines.collect::<Vec<_>>().leak(),

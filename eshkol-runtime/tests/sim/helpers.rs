@@ -7,7 +7,7 @@ use eshkol_test_support::asm;
 use crate::unit::{Unit, kind};
 
 /// What a program is given, and what it leaves.
-type Words = [u64; 16];
+pub(crate) type Words = [u64; 16];
 
 /// Numbers as they come (SplitMix64).
 pub(crate) struct Random(pub(crate) u64);
@@ -25,7 +25,7 @@ impl Random {
     }
 
     /// Between the two, both of which may come.
-    fn between(&mut self, low: i64, high: i64) -> u64 {
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> u64 {
         let span = high.abs_diff(low) + 1;
         low.wrapping_add_unsigned(self.below(span)).cast_unsigned()
     }
@@ -37,7 +37,7 @@ pub(crate) fn given(d: u8, word: i16) -> Instruction {
 }
 
 /// Keeps R0 as a word of the result, which R7 points to.
-fn keep(word: i16) -> Instruction {
+pub(crate) fn keep(word: i16) -> Instruction {
     Plain(0x7b, 7, 0, word * 8, 0)
 }
 
@@ -79,6 +79,8 @@ fn agree(body: &[&[Instruction]], rounds: u64, mut words: impl FnMut(&mut Random
     let spec = unit.xdp("main", &program(&body.concat())).spec();
     let mut random = Random(rounds);
     let units = [Loader::new(spec).test().unwrap(), Loader::new(spec).load().unwrap()];
+    // That of the loopback interface.
+    units[0].simulator().unwrap().set_mtu(1, 65536);
     let handles = units.each_ref().map(|unit| {
         let out: eshkol_runtime::DevMap = unit.map("out").unwrap();
         out.set(1, 1).unwrap();
@@ -250,6 +252,33 @@ fn redirections_are_decided_alike() {
         words[0] = random.below(6);
         words[1] = [0, 1, 2, 3, 4, 8, 9, 16, 32][random.below(9) as usize];
         words[2] = random.below(3);
+        words
+    });
+}
+
+#[test]
+fn packets_fit_interfaces_alike() {
+    let body = [
+        given(3, 1),
+        Plain(0x63, 10, 3, -8, 0),
+        asm::mov_register(1, 8),
+        given(2, 0),
+        asm::mov_register(3, 10),
+        asm::add(3, -8),
+        given(4, 2),
+        given(5, 3),
+        asm::call(163),
+        keep(0),
+        asm::load32(0, 10, -8),
+        keep(1),
+    ];
+    agree(&[&body, &PASS], 1000, |random| {
+        let mut any = |values: &[u64]| values[random.below(values.len() as u64) as usize];
+        let mut words = [0; 16];
+        words[0] = any(&[0, 1, 1, 1 << 31, u64::MAX, 1 << 32]);
+        words[1] = any(&[0, 0, 1, 65536, 65537, u64::MAX, 0x7fff_fff2, 0x7fff_fff1]);
+        words[2] = any(&[0, 0, 1, u64::MAX, 65536, 65500, 65450, 0x7fff_ffff, 1 << 31]);
+        words[3] = any(&[0, 0, 0, 0, 1, 2, 1 << 32]);
         words
     });
 }

@@ -6,6 +6,7 @@ mod in_kernel;
 mod maps;
 mod outputs;
 mod random;
+mod socket_buffers;
 #[expect(dead_code, reason = "the tests of the kernel need more of it")]
 #[path = "../kernel/unit.rs"]
 mod unit;

@@ -7,6 +7,7 @@ mod information;
 mod map;
 mod memory;
 mod network;
+mod redirect;
 mod socket_buffer;
 mod stack;
 mod text;
@@ -35,7 +36,14 @@ static TABLES: &[&[Helper]] = &[
     information::HELPERS,
     memory::HELPERS,
     network::HELPERS,
+    redirect::HELPERS,
     socket_buffer::HELPERS,
+    socket_buffer::checksum::HELPERS,
+    socket_buffer::flow::HELPERS,
+    socket_buffer::origin::HELPERS,
+    socket_buffer::room::HELPERS,
+    socket_buffer::tunnel::HELPERS,
+    socket_buffer::vlan::HELPERS,
     stack::HELPERS,
     control::HELPERS,
 ];
@@ -56,6 +64,9 @@ pub(super) fn find(number: u32) -> Option<&'static Helper> {
     });
     by_number.get(number as usize).copied().flatten()
 }
+
+/// `ENOTSUPP` of include/linux/errno.h, which user space has no name for.
+const ENOTSUPP: Errno = Errno(524);
 
 /// What a helper gives that has 0 for success.
 fn outcome(result: Result<(), Errno>) -> u64 {

@@ -3,13 +3,10 @@
 use super::{Arguments, Errno, Fault, Helper, Run, negated, outcome, size};
 use crate::sim::alu::low;
 use crate::sim::context::Context;
-use crate::sim::execute::Redirect;
 use crate::sim::memory::Memory;
 use crate::sim::packet::Packet;
-use crate::sys::kind;
 
 pub(super) static HELPERS: &[Helper] = &[
-    Helper { number: 23, name: "bpf_redirect", arguments: 2, call: redirect },
     Helper { number: 28, name: "bpf_csum_diff", arguments: 5, call: csum_diff },
     Helper {
         number: 44,
@@ -17,7 +14,6 @@ pub(super) static HELPERS: &[Helper] = &[
         arguments: 2,
         call: |run, a| adjust(run, a, Packet::adjust_head),
     },
-    Helper { number: 51, name: "bpf_redirect_map", arguments: 3, call: redirect_map },
     Helper {
         number: 54,
         name: "bpf_xdp_adjust_meta",
@@ -30,60 +26,11 @@ pub(super) static HELPERS: &[Helper] = &[
         arguments: 2,
         call: |run, a| adjust(run, a, Packet::adjust_tail),
     },
+    Helper { number: 163, name: "bpf_check_mtu", arguments: 5, call: check_mtu },
     Helper { number: 188, name: "bpf_xdp_get_buff_len", arguments: 1, call: packet_length },
     Helper { number: 189, name: "bpf_xdp_load_bytes", arguments: 4, call: load_bytes },
     Helper { number: 190, name: "bpf_xdp_store_bytes", arguments: 4, call: store_bytes },
 ];
-
-/// `XDP_ABORTED` and `XDP_REDIRECT`.
-const ABORTED: u64 = 0;
-const REDIRECT: u64 = 4;
-
-fn redirect(run: &mut Run<'_>, [interface, flags, ..]: Arguments) -> Result<u64, Fault> {
-    if let Context::SocketBuffer(_) = run.context {
-        return Ok(redirect_at_traffic_control(run, interface, flags));
-    }
-    if flags != 0 {
-        return Ok(ABORTED);
-    }
-    run.redirect = Some(Redirect::Interface(low(interface)));
-    Ok(REDIRECT)
-}
-
-/// `bpf_redirect` in `net/core/filter.c`, which takes the flag `BPF_F_INGRESS`.
-fn redirect_at_traffic_control(run: &mut Run<'_>, interface: u64, flags: u64) -> u64 {
-    const INGRESS: u64 = 1;
-    const SHOT: u64 = 2;
-    const REDIRECT: u64 = 7;
-    if flags & !INGRESS != 0 {
-        return SHOT;
-    }
-    run.redirect = Some(Redirect::Interface(low(interface)));
-    REDIRECT
-}
-
-/// `__bpf_xdp_redirect_map` in `include/linux/filter.h`.
-fn redirect_map(run: &mut Run<'_>, [map, key, flags, ..]: Arguments) -> Result<u64, Fault> {
-    /// The lower bits of the flags are what is returned where the map has nothing.
-    const ACTIONS: u64 = 3;
-    /// `BPF_F_BROADCAST` and `BPF_F_EXCLUDE_INGRESS`.
-    const BROADCAST: u64 = 1 << 3;
-    const EXCLUDE_INGRESS: u64 = 1 << 4;
-    let map = run.map(map)?;
-    let world = &mut *run.world;
-    let is_device_map = [kind::DEVMAP, kind::DEVMAP_HASH].contains(&world.maps[map].definition.kind);
-    let allowed = if is_device_map { ACTIONS | BROADCAST | EXCLUDE_INGRESS } else { ACTIONS };
-    if flags & !allowed != 0 {
-        return Ok(ABORTED);
-    }
-    let key = low(key);
-    if flags & BROADCAST == 0 && !world.maps[map].has(&mut world.memory, &key.to_ne_bytes()) {
-        return Ok(flags & ACTIONS);
-    }
-    let map = world.maps[map].definition.name.clone();
-    run.redirect = Some(if flags & BROADCAST == 0 { Redirect::Entry { map, key } } else { Redirect::All { map } });
-    Ok(REDIRECT)
-}
 
 /// The change of a checksum. Since Linux 6.13 it is folded to 16 bits, and memory of any size will do.
 fn csum_diff(run: &mut Run<'_>, [from, from_size, to, to_size, seed]: Arguments) -> Result<u64, Fault> {
@@ -154,6 +101,30 @@ fn store_bytes(run: &mut Run<'_>, [context, offset, buffer, length, _]: Argument
     let bytes = run.world.memory.bytes(buffer, size(length))?.to_vec();
     run.world.memory.fill(place, &bytes)?;
     Ok(0)
+}
+
+/// `bpf_check_mtu(context, interface, length, difference, flags)`: the length is that of the IP packet or, where it is 0, the packet's own. It is made the
+/// MTU of the interface.
+fn check_mtu(run: &mut Run<'_>, [context, interface, place, difference, flags]: Arguments) -> Result<u64, Fault> {
+    /// `BPF_MTU_CHK_SEGS`, for packets of several segments.
+    const SEGMENTS: u64 = 1;
+    const FITS: u64 = 0;
+    const IS_TOO_LONG: u64 = 1;
+    /// `ETH_HLEN`, which interfaces have beside their MTU.
+    const HEADER: i32 = 14;
+    let in_segments = matches!(run.context, Context::SocketBuffer(_)) && flags == SEGMENTS;
+    let own = packet(run, context)?.0.len();
+    let given = low(run.world.memory.read(place, 4)?).cast_signed();
+    let difference = low(difference).cast_signed();
+    if (flags != 0 && !in_segments) || (in_segments && (difference != 0 || given != 0)) {
+        return Ok(negated(Errno(libc::EINVAL)));
+    }
+    let Some(mtu) = run.world.environment.mtu(low(interface)) else { return Ok(negated(Errno(libc::ENODEV))) };
+    // As the kernel counts, which leaves it to programs to give no lengths that can't be.
+    let length = if given == 0 { i32::try_from(own).unwrap_or(i32::MAX) } else { given.wrapping_add(HEADER) };
+    let fits = length.wrapping_add(difference) <= mtu.cast_signed().wrapping_add(HEADER);
+    run.world.memory.write(place, 4, mtu.into())?;
+    Ok(if fits { FITS } else { IS_TOO_LONG })
 }
 
 /// A part of the packet, where it is one (`bpf_xdp_pointer`).
