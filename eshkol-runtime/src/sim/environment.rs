@@ -22,6 +22,11 @@ pub(super) struct Environment {
     pub(super) ingress: (u32, u32),
     /// How long the packets of interfaces are at most, where that was set.
     mtus: BTreeMap<u32, u32>,
+    /// The function that a probe is in, and the number that user space gave with its attachment.
+    pub(super) function_address: u64,
+    pub(super) attach_cookie: u64,
+    /// Signals that programs sent.
+    pub(super) signals: Vec<Signal>,
     /// Calls of functions that a test has begun.
     pub(super) frames: u64,
     /// Instructions that a run may take.
@@ -48,6 +53,16 @@ pub struct Task {
     pub cgroup: u64,
 }
 
+/// A signal that a program has sent to the current task.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Signal {
+    /// The signal: `SIGKILL` is 9.
+    pub number: u32,
+    /// Whether it is for the thread alone (`bpf-send-signal-thread`), and not for any thread of the process.
+    pub thread: bool,
+}
+
 impl Default for Task {
     fn default() -> Self {
         Self { process: 1000, thread: 1000, user: 1000, group: 1000, name: "simulated".to_owned(), cgroup: 1 }
@@ -67,6 +82,9 @@ impl Environment {
             user_stack: Vec::new(),
             ingress: (1, 0),
             mtus: BTreeMap::new(),
+            function_address: 0,
+            attach_cookie: 0,
+            signals: Vec::new(),
             frames: 0,
             step_limit: 16 << 20,
             trace: Vec::new(),

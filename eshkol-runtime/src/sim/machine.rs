@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::{Context, XDP_MD};
-use super::environment::{Environment, Task};
+use super::environment::{Environment, Signal, Task};
 use super::execute::{ClonedPacket, Redirect, Run, World};
 use super::kernel_function::KernelArguments;
 use super::map::{Map, Value};
@@ -211,6 +211,16 @@ impl Machine {
         self.world().environment.set_mtu(interface, mtu);
     }
 
+    /// Sets the address of the function that programs are told they are in (`bpf-get-func-ip`), which is 0 at first.
+    pub fn set_function_address(&self, address: u64) {
+        self.world().environment.function_address = address;
+    }
+
+    /// Sets the number that user space gave with the attachment (`bpf-get-attach-cookie`), which is 0 at first.
+    pub fn set_attach_cookie(&self, cookie: u64) {
+        self.world().environment.attach_cookie = cookie;
+    }
+
     /// Sets how many instructions a run may take, about sixteen million at first.
     pub fn set_instruction_limit(&self, instructions: u64) {
         self.world().environment.step_limit = instructions;
@@ -219,6 +229,11 @@ impl Machine {
     /// What programs have written to the trace pipe since it was asked for last.
     pub fn take_trace(&self) -> Vec<String> {
         std::mem::take(&mut self.world().environment.trace)
+    }
+
+    /// The signals that programs have sent since they were asked for last, in order. Nobody gets them.
+    pub fn take_signals(&self) -> Vec<Signal> {
+        std::mem::take(&mut self.world().environment.signals)
     }
 
     /// Runs an XDP program on a packet.

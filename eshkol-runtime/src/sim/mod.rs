@@ -26,7 +26,7 @@ mod socket_buffer;
 mod unit;
 mod violation;
 
-pub use environment::Task;
+pub use environment::{Signal, Task};
 pub use execute::{ClonedPacket, Redirect};
 pub use kernel_function::KernelArguments;
 pub use machine::{Machine, Outcome};

@@ -127,8 +127,20 @@ fn load_address(map: &OwnedFd) -> Vec<u8> {
     [slot(0x18, 0x21, 0, map.as_raw_fd()), slot(0, 0, 0, 0)].concat()
 }
 
+/// Types of programs that the kernel runs for tests (`enum bpf_prog_type`).
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum ProgramType {
+    Xdp = 6,
+    RawTracepoint = 17,
+}
+
 /// What R0 is at the end; or why the kernel does not load it.
 pub(crate) fn run(code: &[u8], memory: &[u8]) -> Result<u64, String> {
+    run_as(ProgramType::Xdp, code, memory)
+}
+
+/// The same of a program of this type.
+pub(crate) fn run_as(program_type: ProgramType, code: &[u8], memory: &[u8]) -> Result<u64, String> {
     let (given, result) = (array(memory.len().max(8)), array(8));
     let length = i32::try_from(memory.len()).unwrap();
     let address =
@@ -155,7 +167,7 @@ pub(crate) fn run(code: &[u8], memory: &[u8]) -> Result<u64, String> {
     let licence = b"GPL\0";
     let slots = u32::try_from(program.len() / 8).unwrap();
     let mut attributes = Attributes::new()
-        .u32(0, 6)
+        .u32(0, program_type as u32)
         .u32(4, slots)
         .address(8, &program)
         .address(16, licence)
@@ -173,7 +185,10 @@ pub(crate) fn run(code: &[u8], memory: &[u8]) -> Result<u64, String> {
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
 
     let packet = [0_u8; 64];
-    let mut attributes = Attributes::new().u32(0, descriptor(&fd)).u32(8, 64).address(16, &packet).u32(32, 1);
+    let mut attributes = match program_type {
+        ProgramType::Xdp => Attributes::new().u32(0, descriptor(&fd)).u32(8, 64).address(16, &packet).u32(32, 1),
+        ProgramType::RawTracepoint => Attributes::new().u32(0, descriptor(&fd)),
+    };
     // SAFETY: the packet is live and of the size given.
     unsafe { attributes.call(10) }.map_err(|error| format!("running: {error}"))?;
     let mut value = [0_u8; 8];

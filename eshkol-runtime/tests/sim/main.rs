@@ -7,6 +7,7 @@ mod maps;
 mod outputs;
 mod random;
 mod socket_buffers;
+mod tracing;
 #[expect(dead_code, reason = "the tests of the kernel need more of it")]
 #[path = "../kernel/unit.rs"]
 mod unit;

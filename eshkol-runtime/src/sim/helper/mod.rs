@@ -11,6 +11,7 @@ mod redirect;
 mod socket_buffer;
 mod stack;
 mod text;
+mod tracing;
 
 use std::sync::OnceLock;
 
@@ -45,6 +46,7 @@ static TABLES: &[&[Helper]] = &[
     socket_buffer::tunnel::HELPERS,
     socket_buffer::vlan::HELPERS,
     stack::HELPERS,
+    tracing::HELPERS,
     control::HELPERS,
 ];
 
