@@ -1,5 +1,6 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
+mod helpers;
 mod histograms;
 mod kernel_functions;
 mod kernel_functions_with_memory;

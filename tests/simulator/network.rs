@@ -91,6 +91,20 @@ eshkol! {
 }
 
 eshkol! {
+    (define-ebpf-program refusal
+      (license "GPL")
+      (min-kernel "5.18")
+      (program-type :cgroup-sock-addr)
+      (attach-point "connect4")
+      (define (unreachable ctx)
+        (cond ((= (ctx-user-port ctx) 80)
+               (bpf-set-retval (- 0 (+ 100 (ctx-protocol ctx) (bpf-get-retval))))
+               (if (= (bpf-get-retval) -106) :deny :allow))
+              ((= (ctx-user-port ctx) 81) :deny)
+              (else :allow))))
+}
+
+eshkol! {
     (define-ebpf-program tcx-unit
       (license "GPL")
       (min-kernel "6.6")
@@ -345,6 +359,20 @@ fn addresses_are_what_the_program_makes_of_them() {
     assert_eq!(unit.seen.get(3).unwrap(), 1);
     link.detach().unwrap();
     assert!(connect("127.0.0.1", port));
+}
+
+#[test]
+fn a_call_gives_what_the_program_says() {
+    let unit = Refusal::test().unwrap();
+    let run = |call: &SocketCall| {
+        let run = unit.unreachable.test_run(call).unwrap();
+        (run.action(), run.result)
+    };
+    assert_eq!(run(&SocketCall::tcp(([10, 0, 0, 1], 80))), (Some(CgroupAction::Deny), -106));
+    // Allowed, with an error all the same.
+    assert_eq!(run(&SocketCall::udp(([10, 0, 0, 1], 80))), (Some(CgroupAction::Allow), -117));
+    assert_eq!(run(&SocketCall::tcp(([10, 0, 0, 1], 81))), (Some(CgroupAction::Deny), -libc::EPERM));
+    assert_eq!(run(&SocketCall::tcp(([10, 0, 0, 1], 82))), (Some(CgroupAction::Allow), 0));
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub struct SocketCallRun {
     pub return_value: u32,
     /// The call, with the addresses that the kernel goes on with if it is allowed.
     pub call: SocketCall,
+    /// What the process gets of the program: 0, where the kernel goes on, or a negative errno, `-EPERM` where the program denies the call and has set no
+    /// other (`bpf-set-retval`).
+    pub result: i32,
 }
 
 impl SocketCallRun {
@@ -132,6 +135,17 @@ impl CgroupSockAddrProgram {
         context.copy_from_slice(&outcome.packet);
         // A program's result has 32 bits.
         let return_value = u32::try_from(outcome.return_value & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        Ok(SocketCallRun { return_value, call: call.with(&context) })
+        let result = call_result(return_value, outcome.call_result);
+        Ok(SocketCallRun { return_value, call: call.with(&context), result })
     }
+}
+
+/// What a call gives of which the program has decided and said this (`bpf_prog_run_array_cg` in `kernel/bpf/cgroup.c`).
+fn call_result(return_value: u32, said: i32) -> i32 {
+    /// `-MAX_ERRNO`
+    const LEAST: i32 = -4095;
+    let is_error = (LEAST..0).contains(&said);
+    // Further bits are for hooks of their own.
+    let denies = return_value & 1 == 0;
+    if denies && !is_error { -libc::EPERM } else { said }
 }

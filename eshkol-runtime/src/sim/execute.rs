@@ -135,6 +135,8 @@ pub(super) struct Run<'a> {
     pub(super) context_address: u64,
     pub(super) redirect: Option<Redirect>,
     pub(super) clones: Vec<ClonedPacket>,
+    /// What the system call is to give that the program decides about.
+    pub(super) call_result: i32,
     /// What is neither sent nor discarded yet.
     pub(super) records: Vec<Record>,
 }
@@ -164,6 +166,7 @@ impl<'a> Run<'a> {
             context_address,
             redirect: None,
             clones: Vec::new(),
+            call_result: 0,
             records: Vec::new(),
         }
     }

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub redirect: Option<Redirect>,
     /// Copies of it that the program sent while it ran (`bpf-clone-redirect`), in order.
     pub clones: Vec<ClonedPacket>,
+    /// What the program has said that the system call is to give (`bpf-set-retval`), or 0.
+    pub call_result: i32,
     /// How many instructions were executed.
     pub instructions: u64,
 }
@@ -284,7 +286,7 @@ impl Machine {
         let mut run = Run::new(&mut world, &self.0.programs, number, context, address);
         let result = run.start(&[address]);
         let (program, at, instructions, redirect) = (run.program, run.at, run.steps, run.redirect.take());
-        let clones = std::mem::take(&mut run.clones);
+        let (clones, call_result) = (std::mem::take(&mut run.clones), run.call_result);
         let (mut metadata, mut bytes) = (Vec::new(), Vec::new());
         if let Some(packet) = run.end().packet() {
             (metadata, bytes) = packet.bytes(&world.memory);
@@ -295,7 +297,7 @@ impl Machine {
         // What the kernel takes of the result is its lower half.
         let return_value =
             result.map_err(|fault| violation(&self.0.programs[program], at, fault))? & u64::from(u32::MAX);
-        Ok(Outcome { return_value, packet: bytes, metadata, redirect, clones, instructions })
+        Ok(Outcome { return_value, packet: bytes, metadata, redirect, clones, call_result, instructions })
     }
 
     /// Runs a program of any type on memory instead of a context, with its address in R1 and its length in R2, as tests of the instruction set do.
@@ -307,12 +309,20 @@ impl Machine {
         let address = Memory::address(given, 0);
         let mut run = Run::new(&mut world, &self.0.programs, number, Context::Given, address);
         let result = run.start(&[address, memory.len() as u64]);
-        let (program, at, instructions) = (run.program, run.at, run.steps);
+        let (program, at, instructions, call_result) = (run.program, run.at, run.steps, run.call_result);
         run.end();
         let packet = world.memory.remove(given, OVER).map(|region| region.bytes).unwrap_or_default();
         world.memory.forget_gone();
         let return_value = result.map_err(|fault| violation(&self.0.programs[program], at, fault))?;
-        Ok(Outcome { return_value, packet, metadata: Vec::new(), redirect: None, clones: Vec::new(), instructions })
+        Ok(Outcome {
+            return_value,
+            packet,
+            metadata: Vec::new(),
+            redirect: None,
+            clones: Vec::new(),
+            call_result,
+            instructions,
+        })
     }
 
     fn program(&self, name: &str) -> Result<(usize, &Program), SimulatorError> {

@@ -1,10 +1,19 @@
-//! Helpers that call functions (`kernel/bpf/bpf_iter.c`), or go on with another program (`kernel/bpf/core.c`).
+//! Helpers that call functions (`kernel/bpf/bpf_iter.c`), go on with another program (`kernel/bpf/core.c`), or say what a system call gives
+//! (`kernel/bpf/cgroup.c`).
 
 use super::{Arguments, Errno, Fault, Helper, Run, negated};
+use crate::sim::alu::low;
 
 pub(super) static HELPERS: &[Helper] = &[
     Helper { number: 12, name: "bpf_tail_call", arguments: 3, call: tail_call },
     Helper { number: 181, name: "bpf_loop", arguments: 4, call: repeat },
+    Helper {
+        number: 186,
+        name: "bpf_get_retval",
+        arguments: 0,
+        call: |run, _| Ok(i64::from(run.call_result).cast_unsigned()),
+    },
+    Helper { number: 187, name: "bpf_set_retval", arguments: 1, call: set_call_result },
 ];
 
 /// `BPF_MAX_LOOPS`
@@ -37,5 +46,10 @@ fn tail_call(run: &mut Run<'_>, [_, map, index, ..]: Arguments) -> Result<u64, F
     if let Some(program) = entry.and_then(|entry| <[u8; 4]>::try_from(entry).ok()) {
         run.go_on_with(u32::from_ne_bytes(program))?;
     }
+    Ok(0)
+}
+
+fn set_call_result(run: &mut Run<'_>, [result, ..]: Arguments) -> Result<u64, Fault> {
+    run.call_result = low(result).cast_signed();
     Ok(0)
 }
