@@ -132,6 +132,7 @@ fn lower_here(unit: &typed::Unit, options: Options) -> lower::Module {
     let arrays = arrays(unit);
     for function in module.functions_mut() {
         opt::optimise(function, &arrays, options);
+        opt::settle_stack(function, options);
     }
     module
 }

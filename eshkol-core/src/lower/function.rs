@@ -226,6 +226,10 @@ impl FunctionLowering<'_> {
         self.local(local).is_some_and(|local| self.refers_to_stack(&local.ty))
     }
 
+    pub(super) fn has_loops(&self) -> bool {
+        self.source.loops.ids().next().is_some()
+    }
+
     /// What is known of a loop.
     pub(super) fn loop_facts(&self, id: LoopId) -> Option<typed::Loop> {
         self.source.loops.get(id).cloned()

@@ -68,7 +68,7 @@ impl FunctionLowering<'_> {
         let base = self.builder.slot_address(slot, span);
         match (words, storage) {
             ([word], Storage { bytes: 1..8, bits: None, .. })
-                if self.hidden_zero_slot.is_some() && self.endianness == Endianness::Little =>
+                if self.has_loops() && self.endianness == Endianness::Little =>
             {
                 self.spill_word(base, storage, *word, span);
             }
@@ -94,8 +94,8 @@ impl FunctionLowering<'_> {
         }
     }
 
-    /// From the first loop on that has several ways through a round: writes a scalar and whatever is above it, so that nothing of the slot is left as it was: the verifier follows a way that
-    /// comes with a slot half written apart from one where nothing was, round by round.
+    /// In a function with loops: writes a scalar and whatever is above it, so that nothing of the slot is left as it was. The verifier follows a way
+    /// that comes with a slot half written apart from one where nothing was, round by round.
     fn spill_word(&mut self, base: Value, storage: Storage, word: Value, span: Span) {
         let word = self.network_order(word, storage, span);
         // What is above an immediate of 32 bits is its sign.

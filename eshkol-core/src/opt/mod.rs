@@ -34,6 +34,7 @@ mod unroll;
 mod uses;
 mod value_numbering;
 mod verifier_ranges;
+mod whole_words;
 mod wide_stores;
 
 pub use array_maps::Arrays;
@@ -112,6 +113,12 @@ pub fn optimise(function: &mut Function, arrays: &Arrays, options: Options) {
             run(pass, function, options.endianness());
         }
     }
+}
+
+/// Makes the content of the stack what the verifier can forget, at last: it counts on that nothing reads memory before it is written, which holds of
+/// what a program is lowered to.
+pub fn settle_stack(function: &mut Function, options: Options) {
+    run(&("whole_words", whole_words::run), function, options.endianness());
 }
 
 /// Runs passes round and round until none of them changes anything any more.
