@@ -82,8 +82,13 @@ impl FunctionLowering<'_> {
             }
             ExprKind::Hidden(value) => {
                 let word = self.word(value);
-                let slot = self.hidden_zero_slot();
-                let zero = self.builder.hidden_zero(slot, span);
+                let zero = match self.hidden_zero {
+                    Some(zero) => zero,
+                    None => {
+                        let slot = self.hidden_zero_slot();
+                        self.builder.hidden_zero(slot, span)
+                    }
+                };
                 vec![self.builder.hide(word, zero, span)]
             }
             ExprKind::Apart(value) => {

@@ -226,8 +226,9 @@ impl FunctionLowering<'_> {
         self.local(local).is_some_and(|local| self.refers_to_stack(&local.ty))
     }
 
+    /// Whether a loop is left that is not written out, round by round.
     pub(super) fn has_loops(&self) -> bool {
-        self.source.loops.ids().next().is_some()
+        self.source.loops.values().any(|facts| !facts.unroll)
     }
 
     /// What is known of a loop.
