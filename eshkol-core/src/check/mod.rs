@@ -13,6 +13,7 @@ mod checker;
 mod comparison;
 pub mod constant;
 mod convert;
+mod cursors;
 pub mod declare;
 mod definitions;
 mod effort;
@@ -101,8 +102,10 @@ pub fn check(
     }
     let facts = std::mem::take(&mut functions.facts);
     let mut functions = functions::keep_called(&mut programs, functions.arena);
+    let moving = cursors::moving(&functions);
     let entries = programs.iter_mut().map(|program| &mut program.entry);
     for function in entries.chain(functions.iter_mut().map(|(_, function)| function)) {
+        cursors::even_out(function, &moving);
         reach::shorten(function);
     }
     for program in &programs {

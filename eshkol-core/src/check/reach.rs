@@ -11,22 +11,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cursors::found::{LONGEST_PACKET, Limits, Sought};
 use super::parts::{parts, parts_mut};
-use super::typed::{CompareOp, Expr, ExprKind as Typed, Function, Local, LocalId, LoopId, Region, Type};
+use super::typed::{Expr, ExprKind as Typed, Function, Local, LocalId, LoopId, Region, Type};
 use super::types::{DataType, IntType};
 use crate::arena::Arena;
 use crate::kernel::program_type::PacketAccess;
 
-/// No packet is longer than this (`MAX_PACKET_OFF` in `kernel/bpf/verifier.c`).
-const LONGEST_PACKET: u32 = 0xffff;
 /// Of a place of which nothing is known.
 const ANYWHERE: u64 = u64::MAX;
 
 /// Makes headers be found anew where they may be too far for the verifier.
 pub(super) fn shorten(function: &mut Function) {
+    let limits = Limits::of(function);
     let Function { body, locals, loops, .. } = function;
     let trips = loops.iter().map(|(id, facts)| (id, facts.trips)).collect();
-    Reach { trips, locals, known: Known::new(), rounds: BTreeMap::new(), tries: 0 }.expr(body);
+    Reach { trips, locals, limits, known: Known::new(), rounds: BTreeMap::new(), tries: 0 }.expr(body);
 }
 
 /// How far the places that locals stand for may be from the packet's start.
@@ -35,6 +35,7 @@ type Known = BTreeMap<LocalId, u64>;
 struct Reach<'f> {
     trips: BTreeMap<LoopId, u64>,
     locals: &'f mut Arena<LocalId, Local>,
+    limits: Limits,
     known: Known,
     /// Of the loops around, the farthest that a next round begins with.
     rounds: BTreeMap<LoopId, Round>,
@@ -135,7 +136,7 @@ impl Reach<'_> {
                     return reach;
                 }
                 if self.tries == 0 {
-                    self.find_anew(expr, farthest);
+                    self.find_anew(expr);
                 }
                 farthest.into()
             }
@@ -186,31 +187,17 @@ impl Reach<'_> {
     }
 
     /// Makes a header be parsed at the same place, found from the start of the packet.
-    fn find_anew(&mut self, expr: &mut Expr, farthest: u32) {
+    fn find_anew(&mut self, expr: &mut Expr) {
         let (ty, span) = (expr.ty.clone(), expr.span);
         let Typed::Parse { context, cursor, size } = &expr.kind else { return };
         if !matches!(&context.ty, Type::Context(program) if matches!(program.facts().packet, PacketAccess::Direct { .. }))
         {
             return;
         }
-        let word = Type::Scalar(DataType::Int(IntType::U64));
-        let number = |kind| Expr::new(word.clone(), span, kind);
-        let local = self.locals.push(Local { name: "distance".into(), ty: word.clone(), mutated: false });
-        let distance = number(Typed::PacketDistance { context: context.clone(), cursor: cursor.clone() });
-        let start = Expr::new(Type::Cursor, span, Typed::PacketStart(context.clone()));
-        let bytes = Box::new(number(Typed::Local(local)));
-        let near = Typed::Advance { from: Box::new(start), bytes: bytes.clone(), maximum: farthest };
-        let near = Box::new(Expr::new(Type::Cursor, span, near));
-        let parse = Typed::Parse { context: context.clone(), cursor: near, size: *size };
-        let limit = Box::new(number(Typed::Constant(farthest.into())));
-        let test = Typed::Compare { op: CompareOp::BelowEqual, lhs: bytes, rhs: limit };
-        let choice = Typed::If {
-            test: Box::new(Expr::new(Type::Scalar(DataType::Bool), span, test)),
-            then: Box::new(Expr::new(ty.clone(), span, parse)),
-            otherwise: Box::new(Expr::new(ty.clone(), span, Typed::Absent)),
-        };
-        let body = Box::new(Expr::new(ty, span, choice));
-        expr.kind = Typed::Let { local, value: Box::new(distance), body };
+        let place = Typed::PacketDistance { context: context.clone(), cursor: cursor.clone() };
+        let distance = Expr::new(Type::Scalar(DataType::Int(IntType::U64)), span, place);
+        let sought = Sought { context: (**context).clone(), distance, further: 0, size: *size, ty, span };
+        *expr = sought.found(self.limits, self.locals);
     }
 }
 
