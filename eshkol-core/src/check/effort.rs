@@ -65,7 +65,7 @@ pub(super) fn check(
         return;
     }
     // Without a loop it is only long; then it has too many instructions anyway.
-    let Some((span, rounds, _)) = estimate.worst else { return };
+    let Some(Worst { span, rounds, ways_multiply, .. }) = estimate.worst else { return };
     let message = if effort.instructions > limit.instructions {
         format!(
             "the kernel's verifier has to follow about {} instructions through the {rounds} rounds of this loop and what is in it, and gives up at {}",
@@ -77,17 +77,30 @@ pub(super) fn check(
             effort.choices, limit.choices
         )
     };
-    diagnostics.push(
-        Diagnostic::error(catalogue::LOOP_TOO_LONG, span, message)
-            .with_help("loop less often, or do and test less in each round"),
-    );
+    let diagnostic = Diagnostic::error(catalogue::LOOP_TOO_LONG, span, message);
+    diagnostics.push(if ways_multiply {
+        diagnostic
+            .with_help("this loop carries a place in the packet that it moves by different steps, so that it comes to another place on every way through its rounds")
+            .with_help("let that be a variable of the loop and a place (`advance`), not a header that is set with `set!`, and move the packet outside of the loop; or loop less often")
+    } else {
+        diagnostic.with_help("loop less often, or do and test less in each round")
+    });
+}
+
+/// A loop that takes much.
+#[derive(Copy, Clone, Debug)]
+struct Worst {
+    span: Span,
+    rounds: u64,
+    share: u64,
+    ways_multiply: bool,
 }
 
 struct Estimate<'u> {
     functions: &'u Arena<FunctionId, Function>,
     limit: Effort,
-    /// The loop that takes the most, with its rounds and its share.
-    worst: Option<(Span, u64, u64)>,
+    /// The loop that takes the most.
+    worst: Option<Worst>,
 }
 
 impl Estimate<'_> {
@@ -116,10 +129,15 @@ impl Estimate<'_> {
                     // Measured: not every way is cut off where it meets another.
                     round.instructions = round.instructions.saturating_mul(2);
                 }
-                let all = round.times(rounds);
+                let mut all = round.times(rounds);
+                let ways_multiply = function.loops.get(*id).is_some_and(|facts| facts.ways_multiply);
+                if ways_multiply {
+                    let ways = u32::try_from(rounds).ok().and_then(|rounds| 2_u64.checked_pow(rounds));
+                    all.instructions = round.instructions.saturating_mul(ways.unwrap_or(u64::MAX));
+                }
                 let share = all.share(self.limit);
-                if self.worst.is_none_or(|(_, _, most)| share >= most) {
-                    self.worst = Some((expr.span, rounds, share));
+                if self.worst.is_none_or(|worst| share >= worst.share) {
+                    self.worst = Some(Worst { span: expr.span, rounds, share, ways_multiply });
                 }
                 start.and(all)
             }

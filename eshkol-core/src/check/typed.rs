@@ -148,6 +148,8 @@ pub struct Loop {
     pub numbered: Option<Numbered>,
     /// Numbers that are carried from round to round, and that the kernel's verifier must not know.
     pub forgotten: Vec<Forgotten>,
+    /// It carries a place in the packet that ways through a round move differently, so that the verifier takes none of them for another.
+    pub ways_multiply: bool,
 }
 
 /// A number that is another in each round, and that the kernel's verifier knows.

@@ -59,7 +59,7 @@ impl FunctionLowering<'_> {
         if holds {
             self.allocations.hold();
         }
-        let unknown = Loop { trips: 1, unroll: false, numbered: None, forgotten: Vec::new() };
+        let unknown = Loop { trips: 1, unroll: false, numbered: None, forgotten: Vec::new(), ways_multiply: false };
         let facts = self.loop_facts(id).unwrap_or(unknown);
         let forgotten = facts.forgotten.clone();
         let outer_zero = self.hidden_zero;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::parts::{parts, parts_mut};
 use super::super::typed::{ArithmeticOp, Expr, ExprKind as Typed, Local, LocalId, LoopId, Type};
 use super::found::{LONGEST_PACKET, Limits, NUMBER, Sought, from_start, is_at_most, number};
+use super::{let_in, take};
 use crate::arena::Arena;
 
 /// Adds cursors that are found from those that are carried: from a distance, another is found more easily than a pointer. Whether there
@@ -163,7 +164,7 @@ impl<'f> Distances<'f> {
         for local in locals.iter_mut().filter(|local| self.carried.contains(local)) {
             let place = self.local("place", Type::Cursor);
             let distance = self.distance(Expr::new(Type::Cursor, body.span, Typed::Local(place)));
-            bind(std::mem::replace(local, place), distance, body);
+            let_in(std::mem::replace(local, place), distance, body);
         }
     }
 
@@ -183,7 +184,7 @@ impl<'f> Distances<'f> {
             otherwise: Box::new(number(span, Typed::Constant(LONGEST_PACKET.into()))),
         };
         let mut place = from_start(self.context.clone(), number(span, near), LONGEST_PACKET);
-        bind(local, distance, &mut place);
+        let_in(local, distance, &mut place);
         place
     }
 
@@ -212,16 +213,4 @@ fn known_sum(mut number: Expr) -> (Expr, u32) {
         return (inner, before.saturating_add(bytes));
     }
     (number, 0)
-}
-
-/// Binds a local around an expression.
-fn bind(local: LocalId, value: Expr, body: &mut Expr) {
-    let (ty, span) = (body.ty.clone(), body.span);
-    let kind = Typed::Let { local, value: Box::new(value), body: Box::new(take(body)) };
-    *body = Expr::new(ty, span, kind);
-}
-
-fn take(expr: &mut Expr) -> Expr {
-    let nothing = Expr::new(Type::Unit, expr.span, Typed::Unit);
-    std::mem::replace(expr, nothing)
 }

@@ -21,25 +21,36 @@
 
 mod distance;
 pub(super) mod found;
+mod headers;
 mod uneven;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::parts::parts;
 use super::typed::{Argument, Expr, ExprKind as Typed, Forgotten, Function, FunctionId, LocalId, Loop, LoopId, Type};
+use super::types::DataType;
 use crate::arena::Arena;
 use crate::kernel::helper;
 use crate::kernel::program_type::PacketAccess;
 use distance::Distances;
-use found::Limits;
+use found::{Limits, from_start};
+use headers::Headers;
+
+const BOOL: Type = Type::Scalar(DataType::Bool);
 
 /// Makes loops carry the distance of places that they reach by different steps. `moving` are the functions that may move the packet.
 pub(super) fn even_out(function: &mut Function, moving: &BTreeSet<FunctionId>) {
     let Some(context) = context_of_packet(function) else { return };
-    let mut carried = uneven::find(function, moving);
+    let uneven::Uneven { mut carried, multiplying } = uneven::find(function, moving);
+    for id in multiplying {
+        function.loops.at_mut(id).ways_multiply = true;
+    }
     if carried.is_empty() {
         return;
     }
+    let Function { body, locals, .. } = &mut *function;
+    let loops = BTreeMap::new();
+    Headers { context: context.clone(), carried: &mut carried, locals, loops }.find_anew(body);
     while distance::derived(&function.body, &mut carried) {}
     let limits = Limits::of(function);
     let Function { body, locals, loops, .. } = function;
@@ -111,4 +122,16 @@ fn bindings(expr: &Expr, bound: &mut BTreeSet<LocalId>, set: &mut BTreeSet<Local
         _ => {}
     }
     parts(expr, &mut |part| bindings(part, bound, set));
+}
+
+/// Binds a local around an expression.
+fn let_in(local: LocalId, value: Expr, body: &mut Expr) {
+    let (ty, span) = (body.ty.clone(), body.span);
+    let kind = Typed::Let { local, value: Box::new(value), body: Box::new(take(body)) };
+    *body = Expr::new(ty, span, kind);
+}
+
+fn take(expr: &mut Expr) -> Expr {
+    let nothing = Expr::new(Type::Unit, expr.span, Typed::Unit);
+    std::mem::replace(expr, nothing)
 }

@@ -5,23 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::forks::forks;
 use super::super::parts::parts;
 use super::super::typed::{Expr, ExprKind as Typed, Function, FunctionId, LocalId, LoopId, Type};
+use super::headers::{nothing, size_of_carried};
 use super::{bindings, moves};
 
 /// Loops of so few rounds have few ways through all of them.
 const FEW_ROUNDS: u64 = 4;
 
-/// The cursors that loops carry and move unevenly.
-pub(super) fn find(function: &Function, moving: &BTreeSet<FunctionId>) -> BTreeSet<LocalId> {
+/// What loops carry and move unevenly.
+#[derive(Default, Debug)]
+pub(super) struct Uneven {
+    /// The cursors, and loop variables that are headers.
+    pub(super) carried: BTreeSet<LocalId>,
+    /// The loops that carry other places, which have to stay pointers.
+    pub(super) multiplying: BTreeSet<LoopId>,
+}
+
+/// Finds it.
+pub(super) fn find(function: &Function, moving: &BTreeSet<FunctionId>) -> Uneven {
     let mut steps = Steps {
         function,
         moving,
         places: BTreeMap::new(),
         rounds: BTreeMap::new(),
         unknown: 0,
-        uneven: BTreeSet::new(),
+        uneven: Uneven::default(),
     };
     steps.expr(&function.body);
-    steps.uneven.retain(|local| !function.parameters.contains(local));
+    steps.uneven.carried.retain(|local| !function.parameters.contains(local));
     steps.uneven
 }
 
@@ -30,8 +40,8 @@ pub(super) fn find(function: &Function, moving: &BTreeSet<FunctionId>) -> BTreeS
 enum Place {
     /// Nowhere: what is absent, or does not come to a value.
     Nowhere,
-    /// So many bytes behind where the round of a loop found a local.
-    Behind(LocalId, u64),
+    /// So many bytes behind where the round of a loop found a local; behind the packet's start, where it is none.
+    Behind(Option<LocalId>, u64),
     /// At a place that is told from others by a number.
     Unknown(usize),
     /// At one of several places, by the way that led there.
@@ -57,7 +67,7 @@ struct Steps<'f> {
     rounds: BTreeMap<LoopId, Round>,
     /// How many unknown places there are.
     unknown: usize,
-    uneven: BTreeSet<LocalId>,
+    uneven: Uneven,
 }
 
 /// What the next rounds of a loop begin with.
@@ -105,7 +115,7 @@ impl Steps<'_> {
             Typed::Loop { id, variables, body } => {
                 for (local, value) in variables {
                     self.expr(value);
-                    self.places.insert(*local, Place::Behind(*local, 0));
+                    self.places.insert(*local, Place::Behind(Some(*local), 0));
                 }
                 self.walk(*id, variables.iter().map(|(local, _)| *local).collect(), body);
                 Place::Uneven
@@ -139,6 +149,7 @@ impl Steps<'_> {
                     _ => self.anywhere(),
                 }
             }
+            Typed::PacketStart(_) => Place::Behind(None, 0),
             Typed::Absent => Place::Nowhere,
             _ => {
                 parts(expr, &mut |part| {
@@ -150,7 +161,7 @@ impl Steps<'_> {
     }
 
     fn place(&self, local: LocalId) -> Place {
-        self.places.get(&local).copied().unwrap_or(Place::Behind(local, 0))
+        self.places.get(&local).copied().unwrap_or(Place::Behind(Some(local), 0))
     }
 
     fn anywhere(&mut self) -> Place {
@@ -171,28 +182,41 @@ impl Steps<'_> {
         let (mut bound, mut set) = (BTreeSet::new(), BTreeSet::new());
         bindings(body, &mut bound, &mut set);
         let outside: Vec<_> = set.difference(&bound).copied().collect();
-        let is_cursor =
-            |local: &LocalId| self.function.locals.get(*local).is_some_and(|local| local.ty == Type::Cursor);
-        let cursors: Vec<_> = variables.iter().chain(&outside).copied().filter(is_cursor).collect();
+        let type_of = |local: LocalId| self.function.locals.get(local).map(|local| &local.ty);
+        let is_place =
+            |local: &LocalId| type_of(*local).is_some_and(|ty| *ty == Type::Cursor || size_of_carried(ty).is_some());
+        let cursors: Vec<_> = variables.iter().chain(&outside).copied().filter(is_place).collect();
         let places = cursors.iter().map(|local| (*local, Place::Nowhere)).collect();
         for local in &outside {
-            self.places.insert(*local, Place::Behind(*local, 0));
+            self.places.insert(*local, Place::Behind(Some(*local), 0));
         }
         self.rounds.insert(id, Round { variables, places });
         self.expr(body);
         let round = self.rounds.remove(&id);
-        for local in outside {
-            self.places.insert(local, Place::Uneven);
+        for local in &outside {
+            self.places.insert(*local, Place::Uneven);
         }
         let trips = self.function.loops.get(id).map_or(0, |facts| facts.trips);
-        if trips <= FEW_ROUNDS || moves(body, self.moving) {
+        if trips <= FEW_ROUNDS {
             return;
         }
         let forks = forks(body, id);
+        let moves = moves(body, self.moving);
         for (local, place) in round.into_iter().flat_map(|round| round.places) {
             // The ways through a round may have told different things of how far it is.
-            if place == Place::Uneven || forks && matches!(place, Place::Unknown(_)) {
-                self.uneven.insert(local);
+            if place != Place::Uneven && !(forks && matches!(place, Place::Unknown(_))) {
+                continue;
+            }
+            let can_change = !moves
+                && match self.function.locals.get(local).map(|local| &local.ty) {
+                    Some(Type::Cursor) => true,
+                    Some(Type::Optional(_)) => !outside.contains(&local),
+                    _ => !outside.contains(&local) && nothing(&body.ty).is_some(),
+                };
+            if can_change {
+                self.uneven.carried.insert(local);
+            } else if place == Place::Uneven {
+                self.uneven.multiplying.insert(id);
             }
         }
     }

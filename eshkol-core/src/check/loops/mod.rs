@@ -146,6 +146,7 @@ impl Checker<'_> {
                 unroll: false,
                 numbered: None,
                 forgotten: Vec::new(),
+                ways_multiply: false,
             });
             let inside = self.function.locals.len();
             let locals = self.bind_loop_variables(&spec, &types, &counters, &hiding.carried, rounds.as_deref());
@@ -266,8 +267,13 @@ impl Checker<'_> {
         let calls = !done.rounds.is_empty() && matches!(&value, Value::Run(run) if calls(&run.expr));
         let numbered =
             (calls && self.program.min_kernel < CALLS_IN_LOOPS).then(|| bound::numbered(spec, done, locals, trips));
-        *self.function.loops.at_mut(id) =
-            typed::Loop { trips, unroll: small || must, numbered, forgotten: Self::forgotten(carried, locals) };
+        *self.function.loops.at_mut(id) = typed::Loop {
+            trips,
+            unroll: small || must,
+            numbered,
+            forgotten: Self::forgotten(carried, locals),
+            ways_multiply: false,
+        };
         let mut variables = Vec::new();
         for (((_, init), local), ty) in spec.variables.iter().zip(locals).zip(types) {
             let expr = if init.expr.ty == *ty { Some(init.expr.clone()) } else { self.assign_to(*local, init.clone()) };

@@ -63,7 +63,7 @@ fn unit() -> Unit {
     let (optional, present) = (Type::Optional(header.clone()), Type::Ref(header));
     let (ctx, ip, i) = (local("ctx", &context), local("ip", &optional), local("i", &WORD));
     let mut loops = Arena::new();
-    let id = loops.push(Loop { trips: 8, unroll: true, numbered: None, forgotten: Vec::new() });
+    let id = loops.push(Loop { trips: 8, unroll: true, numbered: None, forgotten: Vec::new(), ways_multiply: false });
     let number = |value| expr(WORD, ExprKind::Constant(value));
     let the = |id, ty: &Type| expr(ty.clone(), ExprKind::Local(id));
     let at = |base: Expr, offset| Place { base: Box::new(base), offset, index: None, align: 4 };

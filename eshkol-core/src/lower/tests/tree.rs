@@ -183,7 +183,7 @@ impl Scope {
     }
 
     pub(super) fn looped(&mut self, trips: u64, unroll: bool) -> LoopId {
-        self.loops.push(Loop { trips, unroll, numbered: None, forgotten: Vec::new() })
+        self.loops.push(Loop { trips, unroll, numbered: None, forgotten: Vec::new(), ways_multiply: false })
     }
 
     pub(super) fn function(self, body: Expr) -> Function {
