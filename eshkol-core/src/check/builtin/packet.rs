@@ -162,7 +162,8 @@ fn fits_bits(checker: &mut Checker<'_>, field: &HeaderField, value: &typed::Expr
     }
 }
 
-fn packet_is_writable(checker: &mut Checker<'_>, span: Span) -> bool {
+/// Whether programs of this type can write to the packet; reports it where not.
+pub(super) fn packet_is_writable(checker: &mut Checker<'_>, span: Span) -> bool {
     let program = checker.program.program_type;
     let writable = matches!(program.facts().packet, PacketAccess::Direct { writable: true });
     if !writable {

@@ -6,6 +6,7 @@ use super::super::declare::{Declared, HeaderId};
 use super::super::typed::{self, ExprKind as Typed, Part, PartValue, Place, RefTarget, RefType, Region, Type};
 use super::super::types::{DataType, Field, StructId};
 use super::super::value::{Run, Value};
+use super::packet::packet_is_writable;
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::expand::form::{DefId, StructProcedure};
@@ -280,6 +281,9 @@ impl Checker<'_> {
             }
             (StructProcedure::Set(index), 2) => {
                 let Some(field) = information.fields.get(*index) else { return Value::Error(span) };
+                if !packet_is_writable(self, span) {
+                    return Value::Error(span);
+                }
                 let place = place(field, &header);
                 let Some(value) = values.next() else { return Value::Error(span) };
                 match field.storage {
