@@ -1,5 +1,6 @@
 //! `set!`: of variables, and of globals.
 
+use super::access::global_is_constant;
 use super::checker::{Checker, local_of};
 use super::declare::Declared;
 use super::range::Range;
@@ -102,16 +103,7 @@ impl Checker<'_> {
         };
         let information = self.declarations.globals.at(*global);
         if !information.mutable {
-            let name = &information.name;
-            return self.report(
-                Diagnostic::error(
-                    catalogue::GLOBAL_IS_CONSTANT,
-                    span,
-                    format!("the program can't change `{name}`: Rust sets it before loading"),
-                )
-                .with_note(information.span, "defined here")
-                .with_help(format!("write `(define-global ({name} :mutable) …)` for one that is live in both")),
-            );
+            return self.report(global_is_constant(information, span));
         }
         let data = information.ty.clone();
         let Some(storage) = data.storage() else {

@@ -111,29 +111,14 @@ impl Checker<'_> {
     fn kfunc_memory(&mut self, name: &str, value: Value) -> Option<(typed::Expr, u32)> {
         let (expr, bytes) = self.memory_argument(name, false, value)?;
         let Type::Ref(RefType { region, .. }) = &expr.ty else { return None };
-        let message = match region {
-            Region::Any => format!("`{name}` takes memory of one kind, and this is of one or another"),
-            Region::Global if !self.is_mutable(&expr) => {
-                format!(
-                    "`{name}` may write to memory that it is given, and this is not known to be a global that is `:mutable`"
-                )
-            }
-            _ => return Some((expr, bytes)),
-        };
-        self.push(
-            Diagnostic::error(catalogue::TYPE_MISMATCH, expr.span, message)
-                .with_help("give it a struct on the stack, as `(make-s)` makes one, the value of a map, or a `:mutable` global by its name"),
-        );
-        None
-    }
-
-    /// Whether memory of a global can be seen to be of one that programs may write.
-    fn is_mutable(&self, expr: &typed::Expr) -> bool {
-        match &expr.kind {
-            Typed::Address(place) => self.is_mutable(&place.base),
-            Typed::Global(global) => self.declarations.globals.at(*global).mutable,
-            _ => false,
+        if *region != Region::Any {
+            return Some((expr, bytes));
         }
+        let message = format!("`{name}` takes memory of one kind, and this is of one or another");
+        self.push(Diagnostic::error(catalogue::TYPE_MISMATCH, expr.span, message).with_help(
+            "give it a struct on the stack, as `(make-s)` makes one, the value of a map, or a `:mutable` global",
+        ));
+        None
     }
 
     /// Text that a function reads.

@@ -1,6 +1,7 @@
 //! The checker: forms → [`typed`] tree. Names, types, narrowing, value ranges, proofs of bounds, and the kernel's rules.
 //! The only place that says no to a user program.
 
+mod access;
 pub mod address;
 mod arguments;
 mod assignment;
@@ -114,7 +115,16 @@ pub fn check(
     for function in programs.iter().map(|program| &program.entry).chain(functions.values()) {
         reservations::check(function, &maps, diagnostics);
     }
+    let given = access::Given {
+        sources,
+        min_kernel: declarations.min_kernel,
+        globals: &declarations.globals,
+        maps: &maps,
+        functions: &functions,
+        kfuncs: &declarations.kfuncs,
+    };
     for program in &programs {
+        access::check(program, given, diagnostics);
         effort::check(program, &functions, declarations.min_kernel, diagnostics);
         callback_rounds::check(program, &functions, diagnostics);
     }

@@ -172,6 +172,56 @@ pub enum ArgumentKind {
     SizeOrZero,
 }
 
+/// What is done with memory.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// It is read.
+    Read,
+    /// It is written.
+    Write,
+    /// It is read and written.
+    Both,
+}
+
+impl Access {
+    /// Whether it is read.
+    pub fn reads(self) -> bool {
+        self != Self::Write
+    }
+
+    /// Whether it is written.
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// The first kernel whose verifier does not take a number in memory that a helper writes for one that it reads. Commit 32556ce93bc4.
+const WRITTEN_NUMBERS: KernelVersion = KernelVersion::new(6, 12);
+
+impl ArgumentKind {
+    /// What the helper does with the memory that it is given the address of; `None` for what is no such address, and for what only forms of the
+    /// language give. `min_kernel` is the oldest whose verifier is to agree.
+    pub fn access(self, min_kernel: KernelVersion) -> Option<Access> {
+        match self {
+            Self::MapKey | Self::MapValue | Self::Memory | Self::MemoryOrNull | Self::FixedMemory(_) => {
+                Some(Access::Read)
+            }
+            Self::MemoryOut => Some(Access::Write),
+            Self::IntOut(_) if min_kernel >= WRITTEN_NUMBERS => Some(Access::Write),
+            Self::MemoryInOut | Self::IntInOut(_) | Self::IntOut(_) => Some(Access::Both),
+            Self::Context
+            | Self::Map(_)
+            | Self::Int(_)
+            | Self::NetworkInt(_)
+            | Self::Callback
+            | Self::CallbackContext
+            | Self::Record
+            | Self::Size
+            | Self::SizeOrZero => None,
+        }
+    }
+}
+
 /// What a helper gives.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum ResultKind {

@@ -1,5 +1,6 @@
 //! Maps.
 
+use super::super::access::map_is_read_only;
 use super::super::checker::{Checker, Position};
 use super::super::comparison::Comparison;
 use super::super::range::Range;
@@ -11,6 +12,7 @@ use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
+use crate::kernel::map_flag::RDONLY_PROG;
 use crate::kernel::{HelperId, KernelVersion, MapKind};
 use crate::source::Span;
 
@@ -92,6 +94,11 @@ pub(super) fn map_argument(checker: &mut Checker<'_>, value: &Value, usage: Use)
             _ => {}
         }
         checker.push(diagnostic);
+        return None;
+    }
+    // `record_func_map` in `kernel/bpf/verifier.c`: "write into map forbidden".
+    if matches!(usage, Use::Update | Use::Delete) && map.flags & RDONLY_PROG != 0 {
+        checker.push(map_is_read_only(map, value.span()));
         return None;
     }
     Some(id)

@@ -1,5 +1,6 @@
 //! Packets: parsing headers, reading and writing their fields, going on to what they carry.
 
+use super::super::access::packet_is_read_only;
 use super::super::checker::Checker;
 use super::super::declare::Declared;
 use super::super::flow::Epoch;
@@ -167,8 +168,7 @@ pub(super) fn packet_is_writable(checker: &mut Checker<'_>, span: Span) -> bool 
     let program = checker.program.program_type;
     let writable = matches!(program.facts().packet, PacketAccess::Direct { writable: true });
     if !writable {
-        let message = format!("`:{}` programs can't write to the packet", program.keyword());
-        checker.error(catalogue::READ_ONLY_FIELD, span, message);
+        checker.push(packet_is_read_only(program, span));
     }
     writable
 }
