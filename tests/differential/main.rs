@@ -1,6 +1,6 @@
 //! Wrong answers, hunted at random: programs that a generator writes as text are run by the evaluator, which says what they
 //! mean, and, compiled in every way, by the simulator and by the kernel, and the answers compared: verdict, packet, maps, events in ring buffers,
-//! globals. Programs are of every type; those at functions, tracepoints, samples and addresses of sockets the kernel only verifies, and what they are
+//! globals. Programs are of every type (those of `:tcx` are those of `:tc`); those at functions, tracepoints, samples and addresses of sockets the kernel only verifies, and what they are
 //! called with is the test's. Some go on with another program of theirs.
 //!
 //! `cargo test --test differential` tries fewer than a hundred programs, always the same. To try more, and others each time:
