@@ -72,8 +72,9 @@ pub(crate) fn profile(process: u32, time: Duration) -> Result<String, Box<dyn Er
     let unit = Profile::load()?;
     let link = unit.sample.attach_to(&Sampling::cpu_clock().process(process))?;
     thread::sleep(time);
-    let symbols = Symbols::of_process(process)?;
+    // Before the names are looked up: that takes its time, too, and is not to be found in the profile of this process.
     drop(link);
+    let symbols = Symbols::of_process(process)?;
     let mut places = unit.samples.iter().collect::<Result<Vec<_>, _>>()?;
     places.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let all: u64 = places.iter().map(|(_, count)| count).sum();
