@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use object::{Object, ObjectSection};
+
 /// A program that compiles.
 const PASS: &str = "(define-ebpf-program pass-all
   (license \"GPL\")
@@ -96,6 +98,24 @@ fn the_object_is_named_after_the_input() {
     here.write("pass.all.esh", PASS);
     assert_eq!(here.eshkol(&["compile", "pass.all.esh"]).status, 0);
     assert!(is_elf(&here.read("pass.all.o")));
+}
+
+#[test]
+fn a_section_says_where_its_program_belongs() {
+    let here = Directory::new("sections");
+    // libbpf can't load the first without its tracepoint, and attaches the second by itself.
+    let text = "(define-ebpf-object places (license \"GPL\"))
+        (define-ebpf-program typed (program-type :btf-tracepoint) (attach-point \"sched:sched_switch\")
+          (define (on-switch (preempt : bool)) 0))
+        (define-ebpf-program plain (program-type :tracepoint) (attach-point \"syscalls:sys_enter_getppid\")
+          (define (on-call ctx) 0))";
+    here.write("places.esh", text);
+    assert_eq!(here.eshkol(&["compile", "places.esh"]).stderr, "");
+    let object = here.read("places.o");
+    let file = object::File::parse(&*object).unwrap();
+    for section in ["tp_btf/sched_switch", "tracepoint/syscalls/sys_enter_getppid"] {
+        assert_eq!(file.section_by_name(section).expect(section).size(), 16);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Program types (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`): one row each, in a file for each family.
 
+mod section;
 mod socket_address;
 mod socket_buffer;
 mod tracing;
@@ -301,15 +302,6 @@ impl ProgramType {
         self.facts().since
     }
 
-    /// The ELF section of a program, by which loaders know its type.
-    pub fn section(self, frags: bool, attach_type: Option<&AttachType>) -> &'static str {
-        match (self.facts().frags, attach_type.and_then(|hook| hook.section)) {
-            (Some((section, _)), _) if frags => section,
-            (_, Some(section)) => section,
-            _ => self.facts().section,
-        }
-    }
-
     /// The hook that all attach points of a program name, if they agree.
     pub fn hook<'a>(self, mut attach_points: impl Iterator<Item = &'a str>) -> Option<&'static AttachType> {
         let first = self.attach_type(attach_points.next()?)?;
@@ -393,8 +385,6 @@ mod tests {
     fn xdp_is_what_the_kernel_header_says() {
         let xdp = ProgramType::from_keyword("xdp").unwrap();
         assert_eq!(xdp.number(), 6);
-        assert_eq!(xdp.section(false, None), "xdp");
-        assert_eq!(xdp.section(true, None), "xdp.frags");
         assert_eq!(xdp.result("xdp-drop"), Some(1));
         assert_eq!(xdp.result("xdp-redirect"), Some(4));
         assert_eq!(xdp.result("tc-act-shot"), None);
@@ -424,16 +414,6 @@ mod tests {
         assert_eq!(address.map(|name| offset(ProgramType::CgroupSockAddr, name).unwrap()), [4, 8, 24, 36, 44]);
         assert_eq!(offset(ProgramType::SocketFilter, "tstamp"), None);
         assert_eq!(offset(ProgramType::CgroupSkb, "tc-classid"), None);
-    }
-
-    #[test]
-    fn a_hook_says_the_section() {
-        let ty = ProgramType::CgroupSockAddr;
-        let hook = ty.attach_type("sendmsg6:/sys/fs/cgroup/web");
-        assert_eq!(ty.section(false, hook), "cgroup/sendmsg6");
-        assert_eq!(ProgramType::CgroupSkb.section(false, None), "cgroup/skb");
-        assert_eq!(ProgramType::Tc.section(false, ProgramType::Tc.attach_type("egress:lo")), "classifier");
-        assert!(ProgramType::Tc.attach_type("connect4").is_none());
     }
 
     #[test]

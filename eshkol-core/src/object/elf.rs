@@ -57,8 +57,9 @@ pub(super) fn write(parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
         Endianness::Big => ObjectEndianness::Big,
     };
     let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, endianness);
+    let sections = parts.layout.sections.iter();
     let code: Vec<SectionId> =
-        parts.layout.sections.iter().map(|section| add_section(&mut object, section.name, SectionKind::Text)).collect();
+        sections.map(|section| add_section(&mut object, &section.name, SectionKind::Text)).collect();
     let mut license = parts.license.as_bytes().to_vec();
     license.push(0);
     let section = add_section(&mut object, "license", SectionKind::Data);

@@ -82,7 +82,7 @@ pub fn calls(input: &Input<'_>, object: &[u8]) -> Result<Vec<(KfuncId, u32)>, Er
     for (section, placed) in layout.code() {
         for relocation in &placed.code.relocations {
             let RelocationTarget::Kfunc(function) = relocation.target else { continue };
-            let start = sections.iter().find(|(name, _)| name == section.name).map(|(_, start)| *start);
+            let start = sections.iter().find(|(name, _)| *name == section.name).map(|(_, start)| *start);
             let start = start.ok_or_else(|| Error::new(format!("the section `{}` is missing", section.name)))?;
             let offset = placed.offset.saturating_add(relocation.instruction.saturating_mul(SLOT));
             calls.push((function, start.saturating_add(offset)));

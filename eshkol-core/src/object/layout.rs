@@ -1,6 +1,7 @@
-//! Where code goes: the programs of one type share a section (BTF.ext is looked up by the section's name), in the order of
+//! Where code goes: the programs of one type and place share a section (BTF.ext is looked up by the section's name), in the order of
 //! the unit, and all functions are in one `.text` (aya 0.14 mixes up functions of two). Symbols are unique in the object.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::byte_order::size;
@@ -24,7 +25,7 @@ pub(super) struct Layout<'a> {
 #[derive(Debug)]
 pub(super) struct CodeSection<'a> {
     /// Its name.
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     /// What is in it, one after the other.
     pub(super) code: Vec<PlacedCode<'a>>,
 }
@@ -69,12 +70,13 @@ impl<'a> Layout<'a> {
         let mut sections: Vec<CodeSection<'a>> = Vec::new();
         for (program, code) in unit.programs.iter().zip(input.programs) {
             let name = take(&mut taken, symbol(&program.entry.name))?;
-            let section = program.program_type.section(program.frags, program.attach_type());
+            let points = program.attach_points.iter().map(|(point, _)| &**point);
+            let section = program.program_type.section(program.frags, points);
             place(&mut sections, section, name, code, Role::Program(program))?;
         }
         for code in input.functions {
             let name = take_alike(&mut taken, symbol(&code.name));
-            place(&mut sections, TEXT, name, code, Role::Function)?;
+            place(&mut sections, TEXT.into(), name, code, Role::Function)?;
         }
         Ok(Self { sections })
     }
@@ -105,7 +107,7 @@ fn take_alike(taken: &mut BTreeSet<String>, name: String) -> String {
 
 fn place<'a>(
     sections: &mut Vec<CodeSection<'a>>,
-    name: &'static str,
+    name: Cow<'static, str>,
     symbol: String,
     code: &'a Code,
     role: Role<'a>,

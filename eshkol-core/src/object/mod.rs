@@ -107,7 +107,7 @@ fn build(input: &Input<'_>, layout: &Layout<'_>) -> Result<Vec<u8>, Error> {
     }
     let mut sections = Vec::new();
     for section in &layout.sections {
-        let mut info = SectionInfo::new(&mut btf, section.name)?;
+        let mut info = SectionInfo::new(&mut btf, &section.name)?;
         for placed in &section.code {
             let function = functions::define(&mut btf, placed)?;
             info.add(&mut btf, input.sources, placed.offset, function, placed.code)?;

@@ -450,6 +450,34 @@ fn programs_with_frags_have_a_section_of_their_own() {
 }
 
 #[test]
+fn a_program_is_in_the_section_of_its_place() {
+    let mut fixture = Fixture::new();
+    let span = fixture.unit.name_span;
+    let point = |text: &str| (text.into(), span);
+    for (name, points) in [
+        ("first", vec![point("sched:sched_switch")]),
+        ("second", vec![point("sched_wakeup")]),
+        ("third", vec![point("sched_switch")]),
+        ("fourth", vec![point("sched_switch"), point("sched_wakeup")]),
+    ] {
+        fixture.program(name, pass(), &[]);
+        let program = fixture.unit.programs.last_mut().unwrap();
+        (program.program_type, program.attach_points) = (ProgramType::BtfTracepoint, points);
+    }
+    let bytes = fixture.write();
+    let file = ElfFile64::<object::Endianness>::parse(&*bytes).unwrap();
+    let sections = file.sections().take(3).map(|section| (section.name().unwrap(), section.size()));
+    let expected = [("tp_btf/sched_switch", 32), ("tp_btf/sched_wakeup", 16), ("tp_btf", 16)];
+    assert_eq!(sections.collect::<Vec<_>>(), expected);
+    let object = Object::parse(&bytes).unwrap();
+    for program in object.programs.values() {
+        assert!(matches!(program.section, aya_obj::ProgramSection::BtfTracePoint));
+    }
+    // Their lines are found by the names of the sections.
+    assert!(object.functions.values().all(|function| function.line_info.num_info > 0));
+}
+
+#[test]
 fn functions_give_way_where_names_are_equal() {
     let mut fixture = Fixture::new();
     fixture.program("main", pass(), &[]);
