@@ -1,5 +1,6 @@
 //! `test()`: a unit's handles work on the simulator as they do on the kernel.
 
+mod declared_places;
 mod helpers;
 mod histograms;
 mod kernel_functions;

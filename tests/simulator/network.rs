@@ -4,12 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use eshkol::{CgroupAction, Direction, Error, KernelVersion, Link, SocketCall, TcAction, TcxAction, eshkol};
-use eshkol_test_support::{Namespace, Packet, Privilege, require_root};
+use eshkol_test_support::{Cgroup, Namespace, Packet, Privilege, require_root};
 
 eshkol! {
     (define-ebpf-object network
@@ -292,31 +290,6 @@ fn packets_meet_a_tcx_program_while_its_link_lives() {
     assert_eq!((received(&receiver), unit.lengths.get(0).unwrap()), (Some(5), 0));
 }
 
-/// A cgroup of the test's own, gone with all in it when this is dropped.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new(name: &str) -> Self {
-        let root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].into_iter().map(Path::new);
-        let mut root = root.filter(|root| root.join("cgroup.procs").exists());
-        let path = root.next().expect("a cgroup2 file system").join(format!("{name}-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    /// Whether a shell that is in the cgroup succeeds with a command.
-    fn run(&self, command: &str) -> bool {
-        let enter = format!("echo $$ > {}/cgroup.procs && {command}", self.0.display());
-        Command::new("bash").args(["-c", &enter]).output().unwrap().status.success()
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn packets_of_a_cgroup_meet_the_program_while_its_link_lives() {
     let Privilege::Granted = require_root() else { return };
@@ -327,7 +300,7 @@ fn packets_of_a_cgroup_meet_the_program_while_its_link_lives() {
     let send = format!("echo hi > /dev/udp/127.0.0.1/{}", receiver.local_addr().unwrap().port());
     assert!(cgroup.run(&send));
     assert_eq!(received(&receiver), Some(3));
-    let link = unit.no_udp.attach(&cgroup.0, Direction::Egress).unwrap();
+    let link = unit.no_udp.attach(cgroup.path(), Direction::Egress).unwrap();
     assert!(!cgroup.run(&send), "the system call says that it is not permitted");
     assert_eq!(received(&receiver), None);
     assert!(unit.seen.get(2).unwrap() > 0);
@@ -353,7 +326,7 @@ fn addresses_are_what_the_program_makes_of_them() {
     assert_eq!(unit.to_real.hook(), "connect4");
     let connect = |address: &str, port: u16| cgroup.run(&format!("exec 3<>/dev/tcp/{address}/{port}"));
     assert!(connect("127.0.0.1", port));
-    let link = unit.to_real.attach(&cgroup.0).unwrap();
+    let link = unit.to_real.attach(cgroup.path()).unwrap();
     assert!(!connect("127.0.0.1", port), "denied");
     assert!(connect("192.0.2.1", 1), "sent to the real server");
     assert_eq!(unit.seen.get(3).unwrap(), 1);
