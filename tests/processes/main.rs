@@ -16,6 +16,11 @@ mod functions {
 #[expect(dead_code, reason = "its `main` is not called here")]
 mod profile;
 
+/// Programs whose attach points are in whatever file this process runs.
+mod places {
+    eshkol::eshkol_file!("tests/processes/places.esh");
+}
+
 mod samples {
     eshkol::eshkol_file!("tests/processes/samples.esh");
 }
@@ -25,6 +30,14 @@ mod samples {
 #[inline(never)]
 extern "C" fn eshkol_probed(first: u64, second: u32) -> u64 {
     black_box(first).wrapping_add(black_box(u64::from(second)))
+}
+
+/// A function whose instructions can be told apart: 16 that do nothing.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+extern "C" fn eshkol_idle() {
+    std::arch::naked_asm!(".rept 16", "nop", ".endr", "ret");
 }
 
 fn this_file() -> String {
@@ -62,6 +75,78 @@ fn a_function_is_seen_with_its_arguments_and_its_result() {
     drop(links);
     eshkol_probed(1, 2);
     assert!(unit.calls.next_timeout(Duration::from_millis(50)).unwrap().is_none(), "it is still attached");
+}
+
+#[test]
+fn the_declared_functions_are_seen() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = places::Places::load().unwrap();
+    let call = || eshkol_probed(0x5e_0003, 4);
+    let seen_values = || {
+        let mut values = Vec::new();
+        while let Some(event) = unit.events.try_next().unwrap() {
+            // Other tests call it, too.
+            values.extend((event.thread == thread_id()).then_some((event.kind, event.value)));
+        }
+        values
+    };
+    let (entered, returned) = ((1, 0x5e_0003), (2, 0x5e_0007));
+    call();
+    assert_eq!(seen_values(), []);
+    let link = unit.on_call.attach().unwrap();
+    call();
+    assert_eq!(seen_values(), [entered]);
+    drop(link);
+    let link = unit.on_return.attach().unwrap();
+    call();
+    assert_eq!(seen_values(), [returned]);
+    link.detach();
+    let links = unit.attach_all().unwrap();
+    call();
+    assert_eq!(seen_values(), [entered, returned]);
+    drop(links);
+    call();
+    assert_eq!(seen_values(), []);
+}
+
+/// Where in its file an address of this process is.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+fn place_in_file(address: u64) -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let number = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let mut places = maps.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let file_offset = number(words.nth(1)?);
+        (number(start)..number(end)).contains(&address).then(|| address - number(start) + file_offset)
+    });
+    places.next().expect("an address of this process")
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+#[test]
+fn an_instruction_is_named_by_its_function_or_by_its_place_in_the_file() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = places::Places::load().unwrap();
+    let address = (eshkol_idle as extern "C" fn() as *const ()).expose_provenance() as u64;
+    let (file, place) = (this_file(), place_in_file(address));
+    for (point, offset) in [
+        (format!("{file}:eshkol_idle+0x10"), 16),
+        (format!("{file}:eshkol_idle+12"), 12),
+        (format!("{file}:{place:#x}"), 0),
+        (format!("{file}:{:#x}", place + 8), 8),
+    ] {
+        let link = unit.on_instruction.attach_to(&point).unwrap();
+        eshkol_idle();
+        let event = find(&unit.instructions, |event| event.thread == thread_id());
+        assert_eq!(event.place, address + offset, "{point}");
+        drop(link);
+        eshkol_idle();
+        assert!(unit.instructions.try_next().unwrap().is_none(), "{point}: it is still attached");
+    }
+    // Of a return there is only one place.
+    let error = unit.on_return.attach_to(&format!("{file}:eshkol_idle+0x10")).unwrap_err().to_string();
+    assert!(error.contains("for an entry also"), "{error}");
 }
 
 #[test]
