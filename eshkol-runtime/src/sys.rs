@@ -5,6 +5,7 @@ pub(crate) mod mapping;
 pub(crate) mod packet_socket;
 pub(crate) mod perf;
 pub(crate) mod readiness;
+pub(crate) mod signals;
 pub(crate) mod traffic_control;
 
 use std::ffi::{CStr, CString};

@@ -17,6 +17,7 @@ use crate::map;
 use crate::object::guarded;
 use crate::program;
 use crate::spec::{ProgramSpec, UnitSpec};
+use crate::sys::signals::HeldBack;
 use crate::verifier::VerifierError;
 
 /// What to load differently from what the object says.
@@ -36,6 +37,8 @@ pub(crate) struct Unit(Ebpf);
 /// Creates the maps and has the kernel verify all programs.
 pub(crate) fn load(spec: &'static UnitSpec, settings: &Settings) -> Result<Unit> {
     check_kernel_types(spec)?;
+    // aya takes a refusal of its first, small programs for a kernel that lacks what they try, for as long as the process lives.
+    let _signals = HeldBack::new();
     let mut loader = EbpfLoader::new();
     loader.allow_unsupported_maps();
     for (symbol, bytes) in &settings.globals {

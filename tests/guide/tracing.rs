@@ -1,10 +1,12 @@
 //! The tracing programs of the guide, verbatim: what they send of real system calls.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use eshkol::RingBuf;
-use eshkol_test_support::{Privilege, require_root, trace_fs};
+use eshkol_test_support::{Mounts, Privilege, require_root, trace_fs};
 
 /// `syscall-tracer` of the guide.
 #[expect(deprecated, reason = "it keeps the lower half of what identifies the task, of which the compiler warns")]
@@ -97,7 +99,61 @@ fn a_tracepoint_that_is_not_there_is_an_error_that_knows_which_are_near() {
         assert!(error.contains(&format!("attach program `trace-main` to tracepoint `{wrong}`")), "{error}");
         assert!(error.contains(near), "{error}");
     }
-    // The record of this one is shorter than what the program reads.
-    let error = unit.trace_main.attach_to("sched:sched_process_hang").map(drop);
-    assert!(error.is_ok() || error.unwrap_err().to_string().contains("`format`"));
+    // The record of this one ends at byte 16, where that which the program reads begins.
+    let error = unit.trace_main.attach_to("timer:hrtimer_cancel").unwrap_err().to_string();
+    assert!(error.contains("reads more than the tracepoint's record has") && error.contains("`format`"), "{error}");
+}
+
+#[test]
+fn without_tracefs_a_tracepoint_is_an_error_that_says_how_to_mount_it() {
+    let Privilege::Granted = require_root() else { return };
+    let unit = syscall_tracer::SyscallTracer::load().unwrap();
+    let error = Mounts::run(|mounts| {
+        // tracefs, and debugfs, in which it is, too.
+        mounts.hide(Path::new("/sys/kernel"));
+        unit.attach_all().map(drop)
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("attach program `trace-main` to tracepoint `syscalls:sys_enter_execve`"), "{error}");
+    assert!(error.contains("`mount -t tracefs tracefs /sys/kernel/tracing`"), "{error}");
+}
+
+static SIGNALS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count_signal(_: libc::c_int) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn signals_interrupt_neither_loading_nor_attaching() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let handler: extern "C" fn(libc::c_int) = count_signal;
+    // SAFETY: of the struct, zeros are a value: no flags, so that calls are interrupted; the handler does what one may do.
+    let set = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as libc::sighandler_t;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut())
+    };
+    assert_eq!(set, 0);
+    let (thread, done) = (thread_id().cast_signed(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                // SAFETY: numbers; the thread waits for this one at the end of the scope.
+                unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) };
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        let trial = |round: u32| {
+            let unit = syscall_tracer::SyscallTracer::load()?;
+            drop(unit.attach_all()?);
+            Ok::<_, eshkol::Error>(round)
+        };
+        let rounds: Result<Vec<_>, _> = (0..20).map(trial).collect();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(rounds.unwrap().len(), 20);
+    });
+    // Those that came while they were held back are one.
+    assert!(SIGNALS.load(Ordering::Relaxed) > 0, "no signal came");
 }
