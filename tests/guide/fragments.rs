@@ -1,14 +1,20 @@
 //! Blocks of the guide that are parts of programs, verbatim: with a program around them, or in place of their `...`.
 
 use std::io::Read;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use eshkol::aya::EbpfLoader;
+use eshkol::aya::maps::Array;
+use eshkol::aya::programs::Program;
+use eshkol::aya::programs::xdp::XdpMode;
 use eshkol_core::diagnostic::render::{Style, render};
 use eshkol_core::include::Files;
 use eshkol_core::source::Sources;
 use eshkol_core::{Options, compile};
 use eshkol_test_support::{
-    Loaded, Packet, Privilege, Runner, Simulated, require_root, stay_on_first_processor, trace_fs,
+    Loaded, Namespace, Packet, Privilege, Runner, Simulated, probes_are_there, require_root, stay_on_first_processor,
+    trace_fs,
 };
 
 /// A program that prints, in the words of the guide, of addresses that it makes up.
@@ -110,7 +116,44 @@ fn helper_functions_give_time_and_process() {
 }
 
 #[test]
-fn the_skeletons_are_programs_of_their_types() {
+fn helper_functions_give_time_and_process_of_the_kernel() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let mut unit = EbpfLoader::new().btf(None).load(&object(WRAPPING)).unwrap();
+    let Some(Program::TracePoint(program)) = unit.program_mut("main") else { panic!("no such program") };
+    program.load().unwrap();
+    let before = uptime();
+    program.attach("syscalls", "sys_enter_getppid").unwrap();
+    let results: Array<_, u64> = Array::try_from(unit.map("results").unwrap()).unwrap();
+    // SAFETY: getpid(2), gettid(2) and getppid(2) have no preconditions.
+    let here = unsafe { (libc::getpid().cast_unsigned(), libc::gettid().cast_unsigned()) };
+    let wanted = u64::from(here.0) << 32 | u64::from(here.1);
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        // SAFETY: as above.
+        unsafe { libc::getppid() };
+        // Other processes call it, too.
+        if results.get(&1, 0).unwrap() == wanted {
+            break;
+        }
+        assert!(Instant::now() < end, "the call was not seen");
+    }
+    let (time, after) = (results.get(&0, 0).unwrap(), uptime());
+    // The clock of programs may be a little off that of processes (`ktime_get_mono_fast_ns` in `kernel/time/timekeeping.c`).
+    const A_LITTLE: u64 = 1_000_000_000;
+    assert!(before < time + A_LITTLE && time < after + A_LITTLE, "{time} is not from {before} to {after}");
+}
+
+/// Nanoseconds since the system was started, as `bpf_ktime_get_ns` counts them.
+fn uptime() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a live struct, exclusively ours.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) }, 0);
+    u64::try_from(Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec.try_into().unwrap()).as_nanos()).unwrap()
+}
+
+/// The four programs of the guide, with a body for each.
+fn skeletons() -> String {
     let mut bodies = ["xdp :xdp-drop", "filter -1", "trace 0", "probe 0"].iter();
     let mut text = "(define-ebpf-object skeletons (license \"GPL\"))\n".to_owned();
     for part in include_str!("program-types.esh").split_inclusive("...") {
@@ -123,7 +166,12 @@ fn the_skeletons_are_programs_of_their_types() {
         );
     }
     assert!(bodies.next().is_none(), "the guide has four");
-    let machine = eshkol::sim::Machine::load(&object(&text)).unwrap();
+    text
+}
+
+#[test]
+fn the_skeletons_are_programs_of_their_types() {
+    let machine = eshkol::sim::Machine::load(&object(&skeletons())).unwrap();
     let programs: Vec<_> = machine.programs().collect();
     assert_eq!(programs, ["on_filter", "on_probe", "on_trace", "on_xdp"]);
     assert_eq!(machine.run_xdp("on_xdp", &[0; 64]).unwrap().return_value, 1);
@@ -132,6 +180,39 @@ fn the_skeletons_are_programs_of_their_types() {
     for program in ["on_trace", "on_probe"] {
         assert_eq!(machine.run_on_memory(program, &[0; 512]).unwrap().return_value, 0, "{program}");
     }
+}
+
+#[test]
+fn the_skeletons_are_attached_in_the_kernel() {
+    let Privilege::Granted = require_root() else { return };
+    trace_fs();
+    let namespace = Namespace::new().unwrap();
+    let mut unit = EbpfLoader::new().btf(None).load(&object(&skeletons())).unwrap();
+    let Some(Program::KProbe(probe)) = unit.program_mut("on_probe") else { panic!("no such program") };
+    probe.load().unwrap();
+    if probes_are_there() {
+        probe.attach("tcp_v4_connect", 0).unwrap();
+    }
+    let Some(Program::TracePoint(trace)) = unit.program_mut("on_trace") else { panic!("no such program") };
+    trace.load().unwrap();
+    trace.attach("syscalls", "sys_enter_write").unwrap();
+
+    let socket = namespace.run(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let exchange = || {
+        socket.send_to(b"hello", socket.local_addr().unwrap()).unwrap();
+        socket.recv(&mut [0; 64]).ok()
+    };
+    let Some(Program::SocketFilter(filter)) = unit.program_mut("on_filter") else { panic!("no such program") };
+    filter.load().unwrap();
+    filter.attach(&socket).unwrap();
+    assert_eq!(exchange(), Some(5), "all of the datagram is kept");
+    let Some(Program::Xdp(xdp)) = unit.program_mut("on_xdp") else { panic!("no such program") };
+    xdp.load().unwrap();
+    let link = namespace.run(|| xdp.attach("lo", XdpMode::Skb)).unwrap();
+    assert_eq!(exchange(), None, "all packets are dropped");
+    namespace.run(|| xdp.detach(link)).unwrap();
+    assert_eq!(exchange(), Some(5));
 }
 
 #[test]
