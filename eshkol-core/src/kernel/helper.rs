@@ -277,7 +277,6 @@ impl Helper {
     /// The form of the language through which alone it is called; `None` where its own name does.
     pub fn own_form(&self) -> Option<&'static str> {
         match self.result {
-            ResultKind::OptionalMapValue => Some("map-lookup"),
             ResultKind::OptionalRecord => Some("ringbuf-reserve"),
             _ if self.arguments.contains(&ArgumentKind::Callback) => Some("map-for-each"),
             // User space reads what is sent as one of the structs that it knows of.

@@ -54,7 +54,7 @@ pub(super) fn call(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
         },
         ResultKind::Verdict => Type::Verdict(program),
         ResultKind::Unit => Type::Unit,
-        // Those have a form of their own.
+        // Those are checked as forms are.
         ResultKind::OptionalMapValue | ResultKind::OptionalRecord => return Value::Error(span),
     };
     Value::run(ty, span, Typed::Helper { helper: helper.id, arguments })
@@ -142,7 +142,7 @@ fn arguments(checker: &mut Checker<'_>, helper: &Helper, values: Vec<Value>) -> 
                 }
             }
             ArgumentKind::MapKey | ArgumentKind::MapValue => {
-                wrong_argument(checker, helper.name, &value, "what `map-lookup` and `map-update` take")
+                wrong_argument(checker, helper.name, &value, "what the map holds")
             }
             ArgumentKind::Record => wrong_argument(checker, helper.name, &value, "what `ringbuf-reserve` gives"),
             ArgumentKind::Callback | ArgumentKind::CallbackContext => {

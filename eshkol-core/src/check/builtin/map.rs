@@ -10,10 +10,11 @@ use super::super::typed::{
 };
 use super::super::types::{DataType, IntType, Storage};
 use super::super::value::{self, Run, Static, Value};
+use super::helper::allowed;
 use super::{Builtin, Call};
 use crate::diagnostic::{Diagnostic, catalogue};
 use crate::kernel::map_flag::RDONLY_PROG;
-use crate::kernel::{HelperId, KernelVersion, MapKind};
+use crate::kernel::{HelperId, KernelVersion, MapKind, helper};
 use crate::source::Span;
 
 const LOOKUP: HelperId = HelperId(1);
@@ -29,6 +30,11 @@ pub(super) static TABLE: &[Builtin] = &[
     Builtin { name: "map-lookup", arity: (2, 2), check: lookup },
     Builtin { name: "map-update", arity: (3, 4), check: update },
     Builtin { name: "map-delete", arity: (2, 2), check: delete },
+    // The kernel's names for the same, with every argument. A key or a value is what the map holds, wherever that lies.
+    Builtin { name: "bpf-map-lookup-elem", arity: (2, 2), check: lookup },
+    Builtin { name: "bpf-map-update-elem", arity: (4, 4), check: update },
+    Builtin { name: "bpf-map-delete-elem", arity: (2, 2), check: delete },
+    Builtin { name: "bpf-map-lookup-percpu-elem", arity: (3, 3), check: lookup_of_cpu },
     Builtin { name: "map-increment!", arity: (2, 3), check: increment },
     Builtin { name: "map-value-set!", arity: (2, 2), check: set_value },
     Builtin { name: "redirect", arity: (2, 3), check: redirect },
@@ -223,9 +229,36 @@ fn lookup(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
 }
 
 fn look_up(checker: &Checker<'_>, id: MapId, key: Argument, span: Span) -> Value {
+    found(checker, id, LOOKUP, vec![Argument::Map(id), key], span)
+}
+
+/// What a helper that looks for a value of a map gives.
+fn found(checker: &Checker<'_>, id: MapId, helper: HelperId, arguments: Vec<Argument>, span: Span) -> Value {
     let target = RefTarget::Data(checker.declarations.maps.at(id).value.clone());
     let ty = Type::Optional(RefType { target, region: Region::MapValue });
-    Value::run(ty, span, Typed::Helper { helper: LOOKUP, arguments: vec![Argument::Map(id), key] })
+    Value::run(ty, span, Typed::Helper { helper, arguments })
+}
+
+/// `(bpf-map-lookup-percpu-elem m k cpu)`: the value that a key has on a CPU. There is none where there is no such CPU.
+fn lookup_of_cpu(checker: &mut Checker<'_>, call: Call<'_>) -> Value {
+    let (span, name) = (call.span, call.name.to_owned());
+    let [map, key, cpu] = call.arguments();
+    let Some(helper) = helper::by_name(&name) else { return Value::Error(span) };
+    if !allowed(checker, helper, span) {
+        return Value::Error(span);
+    }
+    let Some(id) = map_argument(checker, &map, Use::Lookup) else { return Value::Error(span) };
+    let declared = checker.declarations.maps.at(id);
+    if !declared.kind.is_per_cpu() {
+        let message = format!("the CPUs share the values of `{}`, a `:{}` map", declared.name, declared.kind.keyword());
+        let diagnostic = Diagnostic::error(catalogue::MAP_OPERATION, map.span(), message)
+            .with_note(declared.span, "the map is defined here")
+            .with_help(format!("write `(map-lookup {} key)`", declared.name));
+        return checker.report(diagnostic);
+    }
+    let Some(key) = key_argument(checker, id, key) else { return Value::Error(span) };
+    let Some(cpu) = checker.int(cpu) else { return Value::Error(span) };
+    found(checker, id, helper.id, vec![Argument::Map(id), key, Argument::Value(cpu.expr)], span)
 }
 
 fn errno(helper: HelperId, arguments: Vec<Argument>, span: Span) -> Value {

@@ -49,7 +49,7 @@ pub(super) static HELPERS: &[Helper] = &[
             KernelVersion::new(3, 19),
             ResultKind::OptionalMapValue,
             ALWAYS,
-            "finds the value of a key",
+            "finds the value of a key, as `map-lookup` does",
         )
     },
     Helper {
@@ -62,7 +62,7 @@ pub(super) static HELPERS: &[Helper] = &[
             KernelVersion::new(3, 19),
             ResultKind::Errno,
             ALWAYS,
-            "sets the value of a key; the flags are :any, :noexist or :exist",
+            "sets the value of a key, as `map-update` does; the flags are `:any`, `:noexist` or `:exist`",
         )
     },
     Helper {
@@ -75,7 +75,7 @@ pub(super) static HELPERS: &[Helper] = &[
             KernelVersion::new(3, 19),
             ResultKind::Errno,
             ALWAYS,
-            "removes a key and its value",
+            "removes a key and its value, as `map-delete` does",
         )
     },
     Helper {
@@ -180,7 +180,7 @@ pub(super) static HELPERS: &[Helper] = &[
             KernelVersion::new(5, 19),
             ResultKind::OptionalMapValue,
             &[(Any, KernelVersion::new(5, 19))],
-            "finds the value that a key has on another CPU",
+            "finds the value that a key has on any CPU",
         )
     },
 ];
