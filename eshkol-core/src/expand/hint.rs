@@ -60,25 +60,14 @@ pub(super) const OTHER_SPELLINGS: &[(&[&str], &str)] = &[
         "write `(for (i in (range 0 n)) body …)`, `do`, or a named `let`",
     ),
     (
-        &[
-            "hash-table-ref",
-            "hash-table-ref/default",
-            "gethash",
-            "hash-ref",
-            "map-get",
-            "map-ref",
-            "bpf-map-lookup-elem",
-        ],
+        &["hash-table-ref", "hash-table-ref/default", "gethash", "hash-ref", "map-get", "map-ref"],
         "write `(map-lookup map key)`",
     ),
     (
-        &["hash-table-set!", "puthash", "hash-set!", "map-set!", "map-put!", "map-insert!", "bpf-map-update-elem"],
+        &["hash-table-set!", "puthash", "hash-set!", "map-set!", "map-put!", "map-insert!"],
         "write `(map-update map key value)`",
     ),
-    (
-        &["hash-table-delete!", "remhash", "map-remove!", "map-delete!", "bpf-map-delete-elem"],
-        "write `(map-delete map key)`",
-    ),
+    (&["hash-table-delete!", "remhash", "map-remove!", "map-delete!"], "write `(map-delete map key)`"),
     (&["ip-saddr", "ip-src", "ipv4-saddr", "ip-source", "iphdr-saddr", "saddr"], "the name is `ipv4-src`"),
     (&["ip-daddr", "ip-dst", "ipv4-daddr", "ip-dest", "iphdr-daddr", "daddr"], "the name is `ipv4-dst`"),
     (&["ip-protocol", "ip-proto", "ipv4-proto", "iphdr-protocol"], "the name is `ipv4-protocol`"),
@@ -200,6 +189,9 @@ pub(super) const NOT_IN_EBPF: &[(&[&str], &str)] = &[
     ),
     (&["sleep", "thread", "make-thread", "mutex", "spawn"], "a program can't wait: keep state in a map, and come back"),
 ];
+
+/// What the language will have, but has not yet.
+pub(super) const NOT_AVAILABLE_YET: &[&str] = &["map-push", "map-pop", "map-peek", "with-spin-lock"];
 
 /// What a table says of a name.
 pub(super) fn find(table: &[(&[&str], &'static str)], name: &str) -> Option<&'static str> {

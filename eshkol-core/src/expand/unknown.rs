@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::environment::Identifier;
 use super::expander::Expander;
-use super::hint::{NOT_IN_EBPF, OTHER_SPELLINGS, find};
+use super::hint::{NOT_AVAILABLE_YET, NOT_IN_EBPF, OTHER_SPELLINGS, find};
 use super::special::Special;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::catalogue as codes;
@@ -26,6 +26,10 @@ impl Expander<'_> {
         let span = datum.span;
         if let Some(help) = find(NOT_IN_EBPF, &name) {
             return self.error(codes::NOT_IN_EBPF, span, format!("`{name}` does not exist in eBPF"), help);
+        }
+        if NOT_AVAILABLE_YET.contains(&&*name) {
+            let message = format!("`{name}` is not available yet");
+            return self.error(codes::NOT_AVAILABLE_YET, span, message, "leave it out for now");
         }
         if let Some(declaration) = self.environment.find_type(&name) {
             let sort = self.declarations.at(declaration).sort.text();
