@@ -1,6 +1,7 @@
 //! Reading structs of the running kernel: what programs find there is what `/proc` and system calls say. Run on kernels whose
 //! layouts differ, the same object finds the same.
 
+mod filled;
 mod no_types;
 
 use std::time::{Duration, Instant};

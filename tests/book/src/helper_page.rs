@@ -40,6 +40,13 @@ pub(crate) fn text() -> String {
          | `(current-tid)` | the thread id |\n\
          | `(current-uid)` | the user id |\n\
          | `(current-gid)` | the group id |\n\
+         | `(current-comm)` | the name of the task, as a `:char-array` of 16 bytes |\n\
+         | `(cpu-id)` | the number of the CPU |\n\
+         | `(time-ns)` | nanoseconds since the machine started, without the time it slept |\n\
+         | `(random-u32)` | a random number |\n\
+         | `(probe-read buffer address)` | 0 or -errno; fills a struct or an array from an address of the kernel, with `:user` after it of the \
+         current process |\n\
+         | `(probe-read-str buffer address)` | the length with the final NUL, or -errno; the same with text |\n\
          | `(tcp-flags->state tcp)` | the state that a segment brings its sender to: `:tcp-syn-sent`, `:tcp-syn-recv`, \
          `:tcp-established`, `:tcp-fin-wait1` or `:tcp-close` |\n",
     );

@@ -5,6 +5,7 @@ mod atomic;
 mod checksum;
 mod context;
 mod event;
+mod filled;
 mod for_each;
 pub(super) mod helper;
 mod histogram;
@@ -65,6 +66,7 @@ static TABLES: &[&[Builtin]] = &[
     trace_print::TABLE,
     log::TABLE,
     tracing::TABLE,
+    filled::TABLE,
     registers::TABLE,
     atomic::TABLE,
     packet::TABLE,
