@@ -1,7 +1,8 @@
 //! Fills words of the stack whole, where that is done in some rounds of a loop and not in others.
 //!
 //! Before: `store.4 v0 + 0, v1`, where nothing is in the other half of the word. After: `store.8 v0 + 0, v1`, on a little-endian machine.
-//! So it is wherever that word is filled, also behind the loop. Where it is filled by several stores, and on big-endian machines: `v2 = const 0; store.8 v0 + 0, v2` before the first of them.
+//! So it is wherever that word is filled, also behind the loop. Where it is filled by several stores, and on big-endian machines:
+//! `v2 = const 0; store.8 v0 + 0, v2` before the first of them.
 //!
 //! The verifier keeps track of the stack by words of eight bytes, and takes a word's content for replaced where all of it is written at once
 //! (`check_stack_write_fixed_off` in `kernel/bpf/verifier.c`). Otherwise what was there before may still matter to it: ways through the rounds on which
